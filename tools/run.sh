@@ -1,0 +1,18 @@
+#!/bin/sh
+# Runs a program of this checkout on the Node that package.json pins, installing the npm packages first where that is needed.
+# Needs only a POSIX shell, npm and any Node from 18 on.
+set -eu
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+stamp="$root/node_modules/.liquidmetal-lock"
+if ! cmp -s "$root/package-lock.json" "$stamp" 2>/dev/null; then
+  echo "Installing npm packages (once per package-lock.json)…" >&2
+  # Development installs need dev dependencies even where NODE_ENV=production is set.
+  (cd "$root" && npm ci --include=dev --no-audit --no-fund --loglevel=error >&2)
+  cp "$root/package-lock.json" "$stamp"
+fi
+program=$1
+shift
+# npm puts its own Node first in PATH of scripts: child processes shall find the pinned one.
+PATH="$root/node_modules/.bin:$PATH"
+export PATH
+exec "$root/node_modules/.bin/node" --disable-warning=ExperimentalWarning "$root/$program" "$@"
