@@ -50,8 +50,12 @@ export interface RetryState {
 
 /** Everything on the host that belongs to this microVM, by the names by which it is found again. */
 export interface Made {
-  /** State directory, absolute; holds sockets, seed, logs. */
+  /** State directory, absolute, mode 0700: `<state-dir>/vm/<namespace>/<name>/<uid>` as upstream has it; holds volumes, seed, logs, pid file. */
   readonly directory: string;
+  /** Directory for sockets, absolute and short (a Unix socket's path has at most 107 bytes): `<run-dir>/<uid>`. */
+  readonly runDirectory: string;
+  /** User and group id of this microVM's VMM, unique on the host; 0 = the agent's own. */
+  readonly vmmUserId: number;
   /** Provider chosen at creation. */
   readonly provider: string;
   readonly kernel?: MadeFile;

@@ -54,7 +54,14 @@ export interface Machine {
   /** NoCloud seed, attached read-only after the volumes. */
   readonly seedPath?: string;
   readonly vsock: boolean;
+  /** State directory: console log, VMM log, pid file, configuration. Exists, and belongs to `identity`. */
   readonly directory: string;
+  /** Sockets live here; its path is short. Exists, and belongs to `identity`. */
+  readonly runDirectory: string;
+  /** The VMM runs as this user; absent = as the spawner (tests, development). */
+  readonly identity?: { readonly uid: number; readonly gid: number };
+  /** cgroup of the VMM below the platform's root; absent = none. */
+  readonly cgroupName?: string;
   readonly networkNamespace?: string;
   readonly bootGeneration: number;
   /** Token that the process carries; unique per start. */
