@@ -6,8 +6,9 @@ root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 stamp="$root/node_modules/.liquidmetal-lock"
 if ! cmp -s "$root/package-lock.json" "$stamp" 2>/dev/null; then
   echo "Installing npm packages (once per package-lock.json)…" >&2
-  # Development installs need dev dependencies even where NODE_ENV=production is set.
-  (cd "$root" && npm ci --include=dev --no-audit --no-fund --loglevel=error >&2)
+  # Not `npm ci`: it refuses a lock file that lacks packages for other platforms, which mirrors do not always carry.
+  # The versions and checksums of the lock file hold all the same. NODE_ENV=production must not drop what development needs.
+  (cd "$root" && npm install --no-save --include=dev --no-audit --no-fund --loglevel=error >&2)
   cp "$root/package-lock.json" "$stamp"
 fi
 program=$1

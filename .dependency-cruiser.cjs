@@ -1,0 +1,46 @@
+/** The fences between the rooms (docs/architecture.md). Checked by `npm run check`. */
+const adapters = "hypervisors|images|host-network|guest-metadata|spawner";
+module.exports = {
+  forbidden: [
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    { name: "no-unresolvable", severity: "error", from: {}, to: { couldNotResolve: true, pathNot: "^node:" } },
+    {
+      name: "foundation-imports-nothing",
+      severity: "error",
+      from: { path: "^packages/foundation/src", pathNot: "\\.test\\.ts$" },
+      to: { pathNot: "^packages/foundation/src" },
+    },
+    {
+      name: "microvm-is-pure",
+      comment: "The domain knows the foundation and zod, and neither Node nor any library with I/O.",
+      severity: "error",
+      from: { path: "^packages/microvm/src", pathNot: "\\.test\\.ts$" },
+      to: { pathNot: "^packages/(foundation|microvm)/src|node_modules/zod" },
+    },
+    {
+      name: "adapters-do-not-know-each-other",
+      severity: "error",
+      from: { path: `^packages/(${adapters})/src`, pathNot: "\\.test\\.ts$" },
+      to: { path: `^packages/(${adapters}|host-agent|cli|platform|image-builder)/src`, pathNot: "^packages/$1/src" },
+    },
+    {
+      name: "core-of-the-agent-knows-ports-only",
+      severity: "error",
+      from: { path: "^packages/host-agent/src/(engine|journal|api)/", pathNot: "\\.test\\.ts$" },
+      to: { path: `^packages/(${adapters}|cli|platform|image-builder)/src` },
+    },
+    {
+      name: "nobody-imports-a-main",
+      severity: "error",
+      from: { pathNot: "^tests/|\\.test\\.ts$" },
+      to: { path: "^packages/[^/]+/src/main\\.ts$" },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "/gen/" },
+    parser: "swc",
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default"], extensions: [".ts", ".js", ".cjs", ".mjs", ".json"] },
+  },
+};
