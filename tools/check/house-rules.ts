@@ -14,7 +14,9 @@ const testLinesMax = 600;
 export async function houseRules(root: string): Promise<readonly string[]> {
   const files = trackedFiles(root);
   const findings: string[] = [];
-  const sources = files.filter((file) => /^(packages|tools|tests|bench|guest)\/.*\.tsx?$/.test(file) && !/\/gen\//.test(file));
+  const sources = files.filter(
+    (file) => /^(packages|tools|tests|bench|guest)\/.*\.tsx?$/.test(file) && !/\/gen\//.test(file),
+  );
   for (const file of sources) {
     if (emptyNames.test(file)) findings.push(`${file}: a name that says nothing; name the concept it holds`);
   }
@@ -54,5 +56,7 @@ async function undocumentedDependencies(root: string, files: readonly string[]):
       for (const name of Object.keys(entries)) if (!name.startsWith("@liquidmetal/")) names.add(name);
     }
   }
-  return [...names].filter((name) => !documented.includes(`\`${name}\``)).map((name) => `docs/dependencies.md: no line says why ${name} was chosen`);
+  return [...names]
+    .filter((name) => !documented.includes(`\`${name}\``))
+    .map((name) => `docs/dependencies.md: no line says why ${name} was chosen`);
 }

@@ -37,7 +37,12 @@ function command(name: string, program: string, args: readonly string[]): Promis
 async function rules(): Promise<Outcome> {
   const started = performance.now();
   const findings = await houseRules(root);
-  return { name: "house rules", ok: findings.length === 0, seconds: (performance.now() - started) / 1_000, output: `${findings.join("\n")}\n` };
+  return {
+    name: "house rules",
+    ok: findings.length === 0,
+    seconds: (performance.now() - started) / 1_000,
+    output: `${findings.join("\n")}\n`,
+  };
 }
 
 const report = (outcome: Outcome): Outcome => {

@@ -34,7 +34,12 @@ export const systemPackages: readonly SystemPackage[] = [
   { name: "zstd", probe: "zstd", why: "unpacking distribution packages and kernels", purpose: "images" },
   { name: "xz-utils", probe: "xz", why: "unpacking distribution packages and kernels", purpose: "images" },
   { name: "kmod", probe: "depmod", why: "module lists of initial RAM disks", purpose: "images" },
-  { name: "ca-certificates", probe: "/etc/ssl/certs/ca-certificates.crt", why: "package registries over TLS", purpose: "images" },
+  {
+    name: "ca-certificates",
+    probe: "/etc/ssl/certs/ca-certificates.crt",
+    why: "package registries over TLS",
+    purpose: "images",
+  },
   { name: "busybox-static", probe: "busybox", why: "DHCP clients and guests of tests", purpose: "test" },
   { name: "docker-registry", probe: "docker-registry", why: "a real registry to pull from", purpose: "test" },
   { name: "openssl", probe: "openssl", why: "certificates of tests", purpose: "test" },
@@ -67,9 +72,12 @@ export function installPackages(packages: readonly SystemPackage[], say: (line: 
   const names = packages.map((entry) => entry.name);
   say(`Installing system packages: ${names.join(" ")}`);
   if (!isPresent("apt-get")) {
-    throw new Error(`this machine has no apt-get: install by hand what provides ${packages.map((entry) => entry.probe).join(", ")}`);
+    throw new Error(
+      `this machine has no apt-get: install by hand what provides ${packages.map((entry) => entry.probe).join(", ")}`,
+    );
   }
-  if (process.getuid?.() !== 0) throw new Error(`installing needs root: run it as root, or first: sudo apt-get install ${names.join(" ")}`);
+  if (process.getuid?.() !== 0)
+    throw new Error(`installing needs root: run it as root, or first: sudo apt-get install ${names.join(" ")}`);
   const install = (): number | null => {
     const result = spawnSync("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...names], {
       stdio: ["ignore", 2, 2],

@@ -43,7 +43,9 @@ export async function runTier(tier: Tier, files: readonly string[], say: (line: 
     // Reading the stream to its end is what makes the run go on.
   }
   const seconds = ((performance.now() - started) / 1_000).toFixed(0);
-  say(`   ${tier.name}: ${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped} skipped in ${seconds} s`);
+  say(
+    `   ${tier.name}: ${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped} skipped in ${seconds} s`,
+  );
   return outcome;
 }
 

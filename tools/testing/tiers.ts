@@ -12,7 +12,13 @@ export interface Tier {
 }
 
 export const tiers: readonly Tier[] = [
-  { name: "unit", globs: ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts"], concurrency: 2, needs: [], timeoutMs: 60_000 },
+  {
+    name: "unit",
+    globs: ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts"],
+    concurrency: 2,
+    needs: [],
+    timeoutMs: 60_000,
+  },
   { name: "crash", globs: ["tests/crash/**/*.test.ts"], concurrency: 2, needs: [], timeoutMs: 300_000 },
   {
     name: "conformance",
@@ -28,6 +34,18 @@ export const tiers: readonly Tier[] = [
     needs: ["run", "images", "test"],
     timeoutMs: 600_000,
   },
-  { name: "e2e", globs: ["tests/e2e/**/*.test.ts"], concurrency: 1, needs: ["run", "images", "test"], timeoutMs: 900_000 },
-  { name: "metal", globs: ["tests/metal/**/*.test.ts"], concurrency: 1, needs: ["run", "images", "test"], timeoutMs: 600_000 },
+  {
+    name: "e2e",
+    globs: ["tests/e2e/**/*.test.ts"],
+    concurrency: 1,
+    needs: ["run", "images", "test"],
+    timeoutMs: 900_000,
+  },
+  {
+    name: "metal",
+    globs: ["tests/metal/**/*.test.ts"],
+    concurrency: 1,
+    needs: ["run", "images", "test"],
+    timeoutMs: 600_000,
+  },
 ];
