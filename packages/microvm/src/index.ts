@@ -1,4 +1,13 @@
 /** The domain: what a microVM is, how it lives, what is missing (plan), and the ports through which it is made. Pure. */
+export {
+  type AddressDraft,
+  type InitrdDraft,
+  type InterfaceDraft,
+  type KernelDraft,
+  type SpecDraft,
+  specDefaults,
+  type VolumeDraft,
+} from "./defaults.ts";
 export type { Observation, VmmObservation } from "./observation.ts";
 export { canTransition, type Phase, phases, transitions, type WireState, wireState } from "./phases.ts";
 export { plan } from "./plan.ts";
@@ -33,3 +42,6 @@ export {
   volumesOf,
 } from "./spec.ts";
 export type { Step, StepKind, StopMode } from "./steps.ts";
+export { type SpecLimits, specBounds, validateSpec } from "./validation.ts";
+export { ipVersion, isCidr } from "./validation-addresses.ts";
+export { imageReferenceProblem } from "./validation-images.ts";
