@@ -58,6 +58,8 @@ export type ErrorCode =
   | "IMAGE_WRONG_PLATFORM"
   | "IMAGE_FILE_MISSING"
   | "IMAGE_IN_USE"
+  | "IMAGE_BUILD_FAILED"
+  | "TOOL_MISSING"
   | "CONTAINERD_UNAVAILABLE"
   | "VOLUME_FAILED"
   | "KERNEL_INVALID"
@@ -72,10 +74,13 @@ export type ErrorCode =
   | "HYPERVISOR_TIMEOUT"
   | "GUEST_FAILED"
   | "SPAWNER_UNAVAILABLE"
+  | "PROCESS_FAILED"
   | "PROCESS_UNVERIFIED"
   | "STATE_TOO_NEW"
   | "STATE_CORRUPT"
   | "STATE_LOCKED"
+  | "POSITION_EXPIRED"
+  | "WATCHER_TOO_SLOW"
   | "UNAUTHENTICATED"
   | "DEADLINE_EXCEEDED"
   | "CANCELLED"
@@ -178,6 +183,18 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "microVMs use this image",
     "delete the microVMs named in the message first",
   ),
+  IMAGE_BUILD_FAILED: entry(
+    "internal",
+    "backoff",
+    "the image could not be built",
+    "read the message: it names the step and what the tool said; a rerun starts from the cache",
+  ),
+  TOOL_MISSING: entry(
+    "precondition",
+    "after-change",
+    "a program that this needs is not installed",
+    "install the package that the message names",
+  ),
   CONTAINERD_UNAVAILABLE: entry(
     "unavailable",
     "backoff",
@@ -242,6 +259,12 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ),
   GUEST_FAILED: entry("internal", "backoff", "the guest stopped by itself", "look at its console with 'lm vm logs'"),
   SPAWNER_UNAVAILABLE: entry("unavailable", "backoff", "the spawner process is gone", "it is started again by itself"),
+  PROCESS_FAILED: entry(
+    "internal",
+    "backoff",
+    "a program could not be started",
+    "check that the program named in the message is installed and may be run",
+  ),
   PROCESS_UNVERIFIED: entry(
     "precondition",
     "backoff",
@@ -265,6 +288,18 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "never",
     "another agent uses this state directory",
     "stop it, or use another state directory",
+  ),
+  POSITION_EXPIRED: entry(
+    "precondition",
+    "after-change",
+    "events that old are no longer kept",
+    "watch again with a snapshot, and go on from its position",
+  ),
+  WATCHER_TOO_SLOW: entry(
+    "exhausted",
+    "backoff",
+    "the watcher read too slowly and was ended",
+    "watch again from the last position received",
   ),
   UNAUTHENTICATED: entry(
     "unauthenticated",

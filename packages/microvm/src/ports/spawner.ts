@@ -30,6 +30,10 @@ export interface SpawnRequest {
   readonly cgroup?: CgroupRequest;
   /** A private mount namespace in which /dev/net/tun can be opened by `identity`, whatever the host's permissions are. */
   readonly privateTun?: boolean;
+  /** The same for /dev/kvm. */
+  readonly privateKvm?: boolean;
+  /** Files that the spawner opens for reading and writing; the program inherits them as descriptors 3, 4, … in this order (macvtap devices). */
+  readonly openFiles?: readonly string[];
 }
 
 /** Path below the platform's cgroup root, and limits; works on v1, hybrid and v2 (what a hierarchy lacks is left out). */
