@@ -17,7 +17,8 @@ export interface InterfaceRequest {
   readonly interface: NetworkInterface;
   /** User that may open the tap without being root. */
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** Addresses that records hold already (CIDR), so that a fresh pool never hands one out twice. */
+  /** `<name>.<namespace>` of the microVM: in the embedded network it resolves, with the domain after it. Absent = no name. */
+  readonly hostName?: string;
 }
 
 export interface HostNetwork {
