@@ -1,0 +1,114 @@
+/**
+ * System tools, run with bounded output, a deadline and the caller's signal; never through a shell.
+ *
+ * Errors: TOOL_MISSING names the Debian package that has the tool, IMAGE_BUILD_FAILED carries the end of what it wrote to stderr.
+ */
+import { spawn } from "node:child_process";
+import { PlatformError } from "@liquidmetal/foundation";
+
+/** The Debian (and Ubuntu) package of every tool that this room runs. */
+export const toolPackages: Readonly<Record<string, string>> = {
+  "apt-get": "apt",
+  "dpkg-deb": "dpkg",
+  lz4: "lz4",
+  xz: "xz-utils",
+};
+
+export interface ToolOptions {
+  readonly cwd?: string;
+  /** Default 300,000. The tool is killed at the deadline. */
+  readonly timeoutMs?: number;
+  /** Most bytes of stdout that are kept; more is a failure. Default 16 MiB. */
+  readonly maxOutputBytes?: number;
+  /** Written to the tool's stdin, which is closed after it. */
+  readonly input?: Uint8Array;
+  /** Called with each whole line of stdout as it comes. */
+  readonly onLine?: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface ToolResult {
+  readonly exitCode: number;
+  readonly stdout: Buffer;
+  /** The last 4 KiB. */
+  readonly stderr: string;
+}
+
+const defaultTimeoutMs = 300_000;
+const defaultMaxOutputBytes = 16 * 1024 * 1024;
+const keptErrorBytes = 4096;
+
+/** Runs a tool that has to succeed, and returns its stdout. */
+export async function runTool(tool: string, args: readonly string[], options: ToolOptions = {}): Promise<Buffer> {
+  const result = await tryTool(tool, args, options);
+  if (result.exitCode === 0) return result.stdout;
+  const said = result.stderr.trim().split("\n").slice(-4).join("; ");
+  throw new PlatformError("IMAGE_BUILD_FAILED", `${tool} ${args[0] ?? ""} ended with ${result.exitCode}: ${said}`);
+}
+
+/** Runs a tool whose exit code the caller judges. A tool killed by a signal, or one that writes too much, is a failure. */
+export async function tryTool(tool: string, args: readonly string[], options: ToolOptions = {}): Promise<ToolResult> {
+  const { signal, timeoutMs = defaultTimeoutMs, maxOutputBytes = defaultMaxOutputBytes } = options;
+  signal?.throwIfAborted();
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const { promise, resolve, reject } = Promise.withResolvers<ToolResult>();
+  const child = spawn(tool, args, {
+    cwd: options.cwd,
+    // One language for what is parsed; no questions asked.
+    env: { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
+    stdio: ["pipe", "pipe", "pipe"],
+    signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+    killSignal: "SIGKILL",
+  });
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let stderr = "";
+  const lines = lineSplitter(options.onLine);
+  child.stdout.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > maxOutputBytes) child.kill("SIGKILL");
+    else chunks.push(chunk);
+    lines(chunk);
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr = (stderr + chunk.toString()).slice(-keptErrorBytes);
+  });
+  // A tool that ends before it has read everything makes the pipe fail: its exit code tells more.
+  child.stdin.on("error", () => {});
+  child.stdin.end(options.input ?? "");
+  child.on("error", (error) => reject(failure(tool, error, signal, timeoutMs)));
+  child.on("close", (exitCode, killedBy) => {
+    if (size > maxOutputBytes) reject(failed(tool, `it wrote more than ${maxOutputBytes} bytes`));
+    else if (exitCode === null) reject(failed(tool, `it was killed by ${killedBy}`));
+    else resolve({ exitCode, stdout: Buffer.concat(chunks), stderr });
+  });
+  return promise;
+}
+
+const failed = (tool: string, why: string): PlatformError =>
+  new PlatformError("IMAGE_BUILD_FAILED", `${tool} failed: ${why}`);
+
+function failure(tool: string, error: Error, signal: AbortSignal | undefined, timeoutMs: number): Error {
+  if (signal?.aborted === true) return PlatformError.from(signal.reason, "CANCELLED", `${tool} was cancelled`);
+  if (error.name === "AbortError") return failed(tool, `it did not end within ${timeoutMs} ms`);
+  if ("code" in error && error.code === "ENOENT") return missingTool(tool);
+  return PlatformError.from(error, "IMAGE_BUILD_FAILED", tool);
+}
+
+function missingTool(tool: string): PlatformError {
+  const name = toolPackages[tool] ?? tool;
+  return new PlatformError("TOOL_MISSING", `the program ${tool} is not installed`, {
+    remedy: `apt-get install ${name}`,
+    details: { tool, package: name },
+  });
+}
+
+function lineSplitter(onLine: ((line: string) => void) | undefined): (chunk: Buffer) => void {
+  let rest = "";
+  return (chunk) => {
+    if (onLine === undefined) return;
+    const parts = (rest + chunk.toString()).split("\n");
+    rest = parts.pop() ?? "";
+    for (const line of parts) onLine(line);
+  };
+}

@@ -1,0 +1,111 @@
+/**
+ * A file tree that is going to be an image: what is in it, not where it lies on this machine.
+ *
+ * Invariants: paths are relative, normalised and never leave the tree; every parent of an entry is there as a directory; iteration is sorted by
+ * path, so a parent comes before its children and the same content always gives the same archive. Owners are 0:0 unless said.
+ */
+import { PlatformError } from "@liquidmetal/foundation";
+
+/** Bytes in memory, or a regular file of this machine that is read when the tree is packed. */
+export type Content = { readonly bytes: Uint8Array } | { readonly file: string; readonly sizeBytes: number };
+
+interface Owned {
+  /** Permission bits with setuid, setgid and sticky: 0 to 0o7777. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export type TreeEntry =
+  | ({ readonly kind: "directory" } & Owned)
+  | ({ readonly kind: "file"; readonly content: Content } & Owned)
+  | ({ readonly kind: "symlink"; readonly target: string } & Owned)
+  /** Another name of the file at `target`, a path of this tree. */
+  | ({ readonly kind: "hardlink"; readonly target: string } & Owned)
+  | ({ readonly kind: "character-device"; readonly major: number; readonly minor: number } & Owned);
+
+export interface Ownership {
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+export class FileTree {
+  readonly #entries = new Map<string, TreeEntry>();
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(path: string): TreeEntry | undefined {
+    return this.#entries.get(treePath(path));
+  }
+
+  directory(path: string, own: Ownership = {}): this {
+    return this.#put(path, { kind: "directory", ...owned(own, 0o755) });
+  }
+
+  file(path: string, content: Content | string, own: Ownership = {}): this {
+    const actual = typeof content === "string" ? { bytes: Buffer.from(content) } : content;
+    return this.#put(path, { kind: "file", content: actual, ...owned(own, 0o644) });
+  }
+
+  symlink(path: string, target: string): this {
+    return this.#put(path, { kind: "symlink", target, ...owned({}, 0o777) });
+  }
+
+  hardlink(path: string, target: string): this {
+    const existing = this.get(target);
+    if (existing?.kind !== "file") throw bad(`${path} links to ${target}, which is no file of the tree`);
+    const { mode, uid, gid } = existing;
+    return this.#put(path, { kind: "hardlink", target: treePath(target), mode, uid, gid });
+  }
+
+  characterDevice(path: string, major: number, minor: number, own: Ownership = {}): this {
+    return this.#put(path, { kind: "character-device", major, minor, ...owned(own, 0o600) });
+  }
+
+  /** Entries by path. Hard links come last, so that their target is there before them whatever it is called. */
+  *entries(): Generator<readonly [string, TreeEntry]> {
+    const sorted = [...this.#entries].sort(([a], [b]) => (a < b ? -1 : 1));
+    yield* sorted.filter(([, entry]) => entry.kind !== "hardlink");
+    yield* sorted.filter(([, entry]) => entry.kind === "hardlink");
+  }
+
+  #put(path: string, entry: TreeEntry): this {
+    const key = treePath(path);
+    if (key === "") throw bad("the root of a tree is always there");
+    const existing = this.#entries.get(key);
+    if (existing !== undefined && (existing.kind === "directory") !== (entry.kind === "directory")) {
+      throw bad(`${key} is both a directory and a ${entry.kind === "directory" ? existing.kind : entry.kind}`);
+    }
+    this.#putParents(key);
+    this.#entries.set(key, entry);
+    return this;
+  }
+
+  #putParents(key: string): void {
+    const parts = key.split("/").slice(0, -1);
+    for (let depth = 1; depth <= parts.length; depth += 1) {
+      const parent = parts.slice(0, depth).join("/");
+      const existing = this.#entries.get(parent);
+      if (existing === undefined) this.#entries.set(parent, { kind: "directory", ...owned({}, 0o755) });
+      else if (existing.kind !== "directory") throw bad(`${key} lies below ${parent}, which is a ${existing.kind}`);
+    }
+  }
+}
+
+/** `path` relative to the tree's root, normalised; "" is the root. A path that leaves the tree, or has a NUL, is refused. */
+export function treePath(path: string): string {
+  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  if (parts.includes("..") || path.includes("\0")) throw bad(`the path ${JSON.stringify(path)} leaves the tree`);
+  return parts.join("/");
+}
+
+const owned = (own: Ownership, mode: number): Owned => ({
+  mode: (own.mode ?? mode) & 0o7777,
+  uid: own.uid ?? 0,
+  gid: own.gid ?? 0,
+});
+
+const bad = (why: string): PlatformError => new PlatformError("IMAGE_BUILD_FAILED", why);
