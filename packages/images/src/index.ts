@@ -1,0 +1,7 @@
+/** Images and volumes: containerd, registries, files out of images, block volumes. */
+export type { ConnectionOptions } from "./containerd/connection.ts";
+export { Containerd } from "./containerd/containerd.ts";
+export { type ContainerdConfigOptions, containerdSocket, renderContainerdConfig } from "./containerd/daemon-config.ts";
+export { type ImageReference, parseReference } from "./reference.ts";
+export type { RegistryOptions } from "./registry/registry-client.ts";
+export { ContainerdImageStore, type ContainerdImageStoreOptions } from "./store/containerd-image-store.ts";
