@@ -34,14 +34,15 @@ export type WireState = "PENDING" | "CREATED" | "FAILED" | "DELETING";
 
 /** From each phase, the phases that may follow. `deleted` is the end. */
 export const transitions: Readonly<Record<Phase, readonly Phase[]>> = {
-  pending: ["preparing", "starting", "running", "stopped", "failed", "deleting"],
+  pending: ["preparing", "starting", "running", "paused", "stopping", "stopped", "failed", "deleting"],
   preparing: ["pending", "starting", "stopped", "failed", "deleting"],
-  starting: ["running", "paused", "pending", "stopped", "failed", "deleting"],
+  starting: ["running", "paused", "pending", "stopping", "stopped", "failed", "deleting"],
   running: ["paused", "stopping", "stopped", "pending", "failed", "deleting"],
   paused: ["running", "stopping", "stopped", "pending", "failed", "deleting"],
-  stopping: ["stopped", "running", "pending", "failed", "deleting"],
-  stopped: ["pending", "preparing", "starting", "running", "failed", "deleting"],
-  failed: ["pending", "preparing", "starting", "running", "stopped", "stopping", "deleting"],
+  // A reboot goes from stopping straight to starting (or preparing, when something is missing).
+  stopping: ["preparing", "starting", "stopped", "running", "paused", "pending", "failed", "deleting"],
+  stopped: ["pending", "preparing", "starting", "running", "stopping", "failed", "deleting"],
+  failed: ["pending", "preparing", "starting", "running", "paused", "stopped", "stopping", "deleting"],
   deleting: ["deleted"],
   deleted: [],
 };

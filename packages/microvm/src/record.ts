@@ -62,8 +62,11 @@ export interface Made {
   readonly initrd?: MadeFile;
   readonly volumes: Readonly<Record<string, MadeVolume>>;
   readonly interfaces: Readonly<Record<string, MadeInterface>>;
+  /** Empty when the driver needs none; absent until that is known. */
   readonly seedPath?: string;
   readonly process?: ProcessIdentity;
+  /** Boot generation with which `process` was started; an agent that adopts it learns from this that a reboot is still owed. */
+  readonly processGeneration?: number;
   readonly vsockPath?: string;
 }
 

@@ -121,6 +121,10 @@ export interface BlockStore {
   exists(volume: MadeVolume, options?: ImageCallOptions): Promise<boolean>;
   /** Succeeds when it is gone already. */
   release(volume: MadeVolume, owner: string, options?: ImageCallOptions): Promise<Result<void, PlatformError>>;
+  /** Releases whatever `owner` has here, also volumes that were made and never committed (a crash between act and commit). */
+  releaseAll?(owner: string, options?: ImageCallOptions): Promise<Result<void, PlatformError>>;
+  /** Owners that have volumes outside their own directory (snapshots, devices): for the orphan sweep. Absent = none ever. */
+  owners?(options?: ImageCallOptions): Promise<Result<readonly string[], PlatformError>>;
   usage(): Promise<Result<VolumeUsage, PlatformError>>;
   /** Removes bases that no volume needs and for which `inUse` says no, and half-made leftovers; least recently used first, until below the bound. */
   prune(inUse: (imageDigest: string) => boolean): Promise<Result<void, PlatformError>>;

@@ -1,0 +1,313 @@
+/**
+ * The reconcile loop: observe, plan, do the missing steps, again, until nothing is missing.
+ *
+ * One microVM at a time, many at once. Every step is begun and ended in the journal; the end of one and the beginning of the next are one
+ * commit. A new wish (delete, stop) aborts the step in progress; whatever it left is found by the next observation.
+ */
+import { KeyedQueue, PlatformError } from "@liquidmetal/foundation";
+import { type MicroVmRecord, type Phase, plan, type Step } from "@liquidmetal/microvm";
+import type { EngineContext } from "./context.ts";
+import { judge } from "./failure.ts";
+import { observe } from "./observe.ts";
+import type { Happening } from "./records.ts";
+import { isFailure } from "./restart-policy.ts";
+import type { Done, Run } from "./run.ts";
+import { StepRunner } from "./step-runner.ts";
+
+/** Observations in one run; a world that changes as fast as we mend it gets its next turn after a pause. */
+const roundsMax = 12;
+
+export class Reconciler {
+  readonly #context: EngineContext;
+  readonly #queue: KeyedQueue;
+  readonly #steps: StepRunner;
+  /** Monotonic times before which nothing is tried. */
+  readonly #notBefore: Map<string, number> = new Map();
+  readonly #awaitsChange: Set<string> = new Set();
+  readonly #forced: Set<string> = new Set();
+  readonly #digests: Map<string, Run> = new Map();
+
+  constructor(context: EngineContext) {
+    this.#context = context;
+    const { clock, config, logger } = context.deps;
+    this.#steps = new StepRunner(context);
+    this.#queue = new KeyedQueue({
+      clock,
+      concurrency: config.concurrency,
+      work: (uid, signal) => this.#work(uid, signal),
+      onDefect: (uid, error) => {
+        logger.error("reconcile.defect", { uid, error });
+        this.holdOff(uid, config.retry.slowMs);
+      },
+    });
+  }
+
+  get depth(): number {
+    return this.#queue.depth;
+  }
+
+  get active(): number {
+    return this.#queue.active;
+  }
+
+  /** False when a step runs far beyond its deadline. */
+  get healthy(): boolean {
+    return this.#steps.healthy;
+  }
+
+  /** Digests of images that runs in progress work with. */
+  inUse(digest: string): boolean {
+    for (const run of this.#digests.values()) {
+      for (const image of run.images.values()) if (image.digest === digest) return true;
+    }
+    return false;
+  }
+
+  wake(uid: string): void {
+    this.#queue.add(uid);
+  }
+
+  /** No attempt before `delayMs` have passed. */
+  holdOff(uid: string, delayMs: number): void {
+    this.#notBefore.set(uid, this.#context.deps.clock.monotonicMs() + delayMs);
+    this.#queue.addAfter(uid, delayMs);
+  }
+
+  /** The user's word: ends any wait, and what is in progress when it is no longer wanted. */
+  command(uid: string, options: { readonly forced: boolean; readonly interrupt: boolean }): void {
+    this.#notBefore.delete(uid);
+    if (options.forced) this.#forced.add(uid);
+    if (options.interrupt)
+      this.#queue.interrupt(uid, new PlatformError("CANCELLED", "the user asked for something else"));
+    this.#queue.add(uid);
+  }
+
+  /** Something changed that may help: those who wait for a change try again at once. */
+  nudge(): void {
+    for (const uid of this.#awaitsChange) {
+      this.#notBefore.delete(uid);
+      this.#queue.add(uid);
+    }
+    this.#awaitsChange.clear();
+  }
+
+  async idle(): Promise<void> {
+    await this.#queue.idle();
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.close(new PlatformError("CANCELLED", "the agent stops"));
+  }
+
+  async #work(uid: string, signal: AbortSignal): Promise<void> {
+    const remainingMs = (this.#notBefore.get(uid) ?? 0) - this.#context.deps.clock.monotonicMs();
+    if (remainingMs > 0) {
+      this.#queue.addAfter(uid, remainingMs);
+      return;
+    }
+    this.#notBefore.delete(uid);
+    this.#awaitsChange.delete(uid);
+    const run: Run = { uid, images: new Map(), forced: this.#forced.has(uid) };
+    this.#digests.set(uid, run);
+    try {
+      await this.#converge(run, signal);
+      this.#forced.delete(uid);
+    } catch (error) {
+      // Interrupted: by the user, who has woken it already, or by the end of the agent.
+      if (!signal.aborted) this.#fail(uid, error);
+    } finally {
+      this.#digests.delete(uid);
+    }
+  }
+
+  async #converge(run: Run, signal: AbortSignal): Promise<void> {
+    const { records } = this.#context;
+    for (let round = 0; round < roundsMax; round++) {
+      signal.throwIfAborted();
+      const observed = await observe(this.#context, run.uid, signal);
+      const record = records.get(run.uid);
+      if (observed === undefined || record === undefined) return;
+      // The observation itself may have ended a guest whose restart has to wait.
+      if ((this.#notBefore.get(run.uid) ?? 0) > this.#context.deps.clock.monotonicMs()) return;
+      if (observed.vmm.state === "unverifiable") throw new PlatformError("PROCESS_UNVERIFIED", observed.vmm.why);
+      const steps = plan(record, observed);
+      if (steps.length === 0) {
+        this.#settle(record);
+        return;
+      }
+      await this.#perform(run, record, steps, signal);
+    }
+    this.holdOff(run.uid, 1_000);
+  }
+
+  /** Does the steps in order; returns early when something else is wanted by now. */
+  async #perform(run: Run, planned: MicroVmRecord, steps: readonly Step[], signal: AbortSignal): Promise<void> {
+    const { records, failpoints } = this.#context;
+    const { uid } = run;
+    const [first] = steps;
+    if (first !== undefined) records.update(uid, (record) => begun(record, first), happeningsOf(planned, first));
+    for (const [index, step] of steps.entries()) {
+      await failpoints.reach(`${step.kind}:before-act`);
+      const done = await this.#steps.run(run, step, signal);
+      await failpoints.reach(`${step.kind}:after-act`);
+      const next = signal.aborted || wishChanged(planned, records.get(uid)) ? undefined : steps[index + 1];
+      this.#commit(uid, step, done, next);
+      await failpoints.reach(`${step.kind}:after-commit`);
+      if (next === undefined) return;
+    }
+  }
+
+  #commit(uid: string, step: Step, done: Done, next: Step | undefined): void {
+    const { records } = this.#context;
+    try {
+      const before = records.get(uid);
+      const happenings = before === undefined ? [] : happeningsAfter(before, step);
+      records.update(
+        uid,
+        (record) => (next === undefined ? ended(done.change(record)) : begun(done.change(record), next)),
+        happenings,
+      );
+    } finally {
+      done.afterwards?.();
+    }
+    if (step.kind === "stop-vmm" || step.kind === "forget") this.nudge();
+    const record = records.get(uid);
+    if (step.kind === "start-vmm" && record?.boots === 1) {
+      const { metrics, clock } = this.#context.deps;
+      metrics.created(Math.max(0, clock.nowMs() - record.createdAtMs));
+    }
+  }
+
+  /** Everything is as it should be: says so, once. */
+  #settle(record: MicroVmRecord): void {
+    const { records, guests, deps } = this.#context;
+    const { uid } = record;
+    const { stableAfterMs } = deps.config.retry;
+    const guest = guests.get(uid);
+    const uptimeMs = guest === undefined ? 0 : deps.clock.monotonicMs() - guest.sinceMonotonicMs;
+    const recovering =
+      guest !== undefined && record.retry.attempts > 0 && isFailure(record.guest.lastExit) && uptimeMs < stableAfterMs;
+    if (recovering) this.#queue.addAfter(uid, stableAfterMs - uptimeMs);
+    const phase = settledPhase(record);
+    const attempts = recovering ? record.retry.attempts : 0;
+    const endedBadly = phase === "failed" || (phase === "stopped" && record.phase === "stopped");
+    const calm = record.inFlight === undefined && record.retry.attempts === attempts && record.retry.notBeforeMs === 0;
+    if (record.phase === phase && calm && (endedBadly || record.reason === "")) return;
+    const words = endedBadly ? {} : { reason: "", message: "" };
+    records.update(
+      uid,
+      (now) => ({ ...ended(now), ...words, phase, retry: { attempts, notBeforeMs: 0 } }),
+      record.phase === phase ? [] : settledHappenings(phase),
+    );
+  }
+
+  #fail(uid: string, caught: unknown): void {
+    const { records, deps } = this.#context;
+    const error = PlatformError.from(caught);
+    const record = records.get(uid);
+    if (record === undefined) return;
+    const verdict = judge(record, error, deps.config.retry, deps.entropy.fraction());
+    const { attempts, delayMs, phase, reason, message } = verdict;
+    deps.logger.warn("reconcile.failed", { uid, phase, reason, attempts, delayMs, error });
+    const repeated = record.reason === reason && record.message === message;
+    try {
+      const retry = { attempts, notBeforeMs: deps.clock.nowMs() + delayMs };
+      records.update(
+        uid,
+        (now) => ({ ...ended(now), phase, reason, message, retry }),
+        repeated ? [] : [{ severity: "warning", reason, message }],
+      );
+    } catch (commitError) {
+      deps.logger.error("reconcile.failure_not_recorded", { uid, error: commitError });
+    }
+    if (verdict.awaitsChange) this.#awaitsChange.add(uid);
+    this.holdOff(uid, delayMs);
+  }
+}
+
+function wishChanged(planned: MicroVmRecord, now: MicroVmRecord | undefined): boolean {
+  return now !== undefined && (now.desired !== planned.desired || now.bootGeneration !== planned.bootGeneration);
+}
+
+function begun(record: MicroVmRecord, step: Step): MicroVmRecord {
+  const boots = step.kind === "start-vmm" ? record.boots + 1 : record.boots;
+  return { ...record, phase: phaseDuring(step, record), inFlight: step.kind, boots };
+}
+
+function ended(record: MicroVmRecord): MicroVmRecord {
+  const { inFlight: _done, ...rest } = record;
+  return rest;
+}
+
+function phaseDuring(step: Step, record: MicroVmRecord): Phase {
+  if (record.desired === "deleted") return "deleting";
+  switch (step.kind) {
+    case "create-directory":
+    case "fetch-kernel":
+    case "fetch-initrd":
+    case "create-volume":
+    case "create-interface":
+    case "write-seed":
+      return "preparing";
+    case "start-vmm":
+      return "starting";
+    case "stop-vmm":
+      return "stopping";
+    case "pause-vmm":
+    case "resume-vmm":
+      return record.phase;
+    case "release-interface":
+    case "release-volume":
+    case "release-images":
+    case "delete-directory":
+    case "forget":
+      return "deleting";
+    default:
+      return step satisfies never;
+  }
+}
+
+/** A guest that ended badly and is not to be restarted stays `failed`. */
+function settledPhase(record: MicroVmRecord): Phase {
+  switch (record.desired) {
+    case "running":
+      return "running";
+    case "paused":
+      return "paused";
+    case "stopped":
+      return record.phase === "failed" && isFailure(record.guest.lastExit) ? "failed" : "stopped";
+    case "deleted":
+      return "deleting";
+    default:
+      return record.desired satisfies never;
+  }
+}
+
+function happeningsOf(record: MicroVmRecord, step: Step): readonly Happening[] {
+  if (step.kind !== "stop-vmm") return [];
+  return [
+    {
+      reason: "Stopping",
+      message: record.desired === "deleted" ? "it is to be deleted" : "the guest is asked to power off",
+    },
+  ];
+}
+
+function happeningsAfter(record: MicroVmRecord, step: Step): readonly Happening[] {
+  switch (step.kind) {
+    case "start-vmm":
+      return [{ reason: "Started", message: `the VMM runs (start ${record.boots})` }];
+    case "stop-vmm":
+      return [{ reason: "Stopped", message: "the VMM has ended" }];
+    case "pause-vmm":
+      return [{ reason: "Paused", message: "the guest's processors are stopped" }];
+    case "resume-vmm":
+      return [{ reason: "Resumed", message: "the guest runs on" }];
+    default:
+      return [];
+  }
+}
+
+function settledHappenings(phase: Phase): readonly Happening[] {
+  return phase === "stopped" ? [{ reason: "Stopped", message: "no VMM runs" }] : [];
+}
