@@ -27,6 +27,7 @@ export function initrdTree(parts: InitrdParts): FileTree {
   const directory = `lib/modules/${parts.release}`;
   for (const { path, bytes } of parts.modules) tree.file(`${directory}/${path}`, { bytes });
   tree.file(`${directory}/modules.dep`, `${modulesDep(parts.modules)}\n`);
-  tree.file("etc/modules", parts.modules.map(({ path }) => `/${directory}/${path}\n`).join(""));
+  const lines = parts.modules.map(({ path, condition = "" }) => `/${directory}/${path} ${condition}`.trimEnd());
+  tree.file("etc/modules", `${lines.join("\n")}\n`);
   return tree;
 }

@@ -19,7 +19,12 @@ export interface KernelModule {
   /** Uncompressed. */
   readonly bytes: Buffer;
   readonly depends: readonly string[];
+  /** Of the wanted module that brought it in. */
+  readonly condition?: ModuleCondition;
 }
+
+/** When a module is worth loading: a PCI bus is there, or a virtio device of this id (virtio 1.2, section 5; as sysfs writes it). */
+export type ModuleCondition = "pci" | `virtio:0x${string}`;
 
 export interface ModuleIndex {
   /** Host path by module name. */
@@ -32,6 +37,8 @@ export interface WantedModule {
   readonly name: string;
   /** Fails the build where it is neither a module nor built in. Default false. */
   readonly required?: boolean;
+  /** Absent = always loaded. List conditional modules after those that are always loaded, so that what both need is always loaded. */
+  readonly condition?: ModuleCondition;
 }
 
 const maxModuleBytes = 64 * 1024 * 1024;
@@ -58,20 +65,21 @@ export async function moduleClosure(
   load: (hostPath: string) => Promise<Buffer> = readModule,
 ): Promise<readonly KernelModule[]> {
   const ordered = new Map<string, KernelModule>();
-  const visit = async (name: string, required: boolean, chain: readonly string[]): Promise<void> => {
+  const visit = async (name: string, root: WantedModule, chain: readonly string[]): Promise<void> => {
     if (ordered.has(name) || index.builtin.has(name)) return;
     if (chain.includes(name)) throw failed(`the modules ${[...chain, name].join(" → ")} depend on each other`);
     const file = index.files.get(name);
     if (file === undefined) {
-      if (!required) return;
+      if (root.required !== true && chain.length === 0) return;
       throw failed(`this kernel has no module ${name}${chain.length > 0 ? `, which ${chain.at(-1)} needs` : ""}`);
     }
     const bytes = await load(file.hostPath);
     const depends = dependencies(bytes);
-    for (const needed of depends) await visit(needed, true, [...chain, name]);
-    ordered.set(name, { name, path: file.path, bytes, depends });
+    for (const needed of depends) await visit(needed, root, [...chain, name]);
+    const { condition } = root;
+    ordered.set(name, { name, path: file.path, bytes, depends, ...(condition && { condition }) });
   };
-  for (const { name, required } of wanted) await visit(moduleName(name), required ?? false, []);
+  for (const module of wanted) await visit(moduleName(module.name), module, []);
   return [...ordered.values()];
 }
 

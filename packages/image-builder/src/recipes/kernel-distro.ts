@@ -10,23 +10,30 @@ import { findFile, packageNamed } from "../debian/unpacking.ts";
 import { extractVmlinux } from "../kernel/bzimage.ts";
 import { cpioOf } from "../kernel/cpio-archive.ts";
 import { initrdTree } from "../kernel/initrd.ts";
-import { indexModules, moduleClosure, type WantedModule } from "../kernel/modules.ts";
+import { indexModules, type ModuleCondition, moduleClosure, type WantedModule } from "../kernel/modules.ts";
 import type { AssembleContext, AssembledImage, Recipe } from "../recipe.ts";
 import { FileTree } from "../tree/file-tree.ts";
 
-const optional = (...names: string[]): WantedModule[] => names.map((name) => ({ name }));
 const required = (...names: string[]): WantedModule[] => names.map((name) => ({ name, required: true }));
+const optional = (...names: string[]): WantedModule[] => names.map((name) => ({ name }));
+const forDevice = (condition: ModuleCondition, name: string): WantedModule => ({ name, condition });
 
 /** What the initrd loads, in this order. Built-in ones are skipped: Ubuntu's kernels have most of them built in. */
 const modules: readonly WantedModule[] = [
-  ...required("virtio_mmio", "virtio_blk", "virtio_net", "ext4"),
-  ...optional("virtio_pci", "virtio_console", "virtio_rng", "virtio_balloon"),
-  ...optional("vmw_vsock_virtio_transport", "virtiofs", "overlay"),
+  ...required("virtio_mmio"),
+  forDevice("pci", "virtio_pci"),
+  ...required("virtio_blk", "ext4"),
   // The metadata disk: vfat (code page and character set are separate modules) or iso9660.
   ...required("vfat", "nls_cp437"),
-  ...optional("nls_ascii", "nls_iso8859-1", "nls_utf8", "isofs"),
+  ...optional("nls_ascii", "nls_iso8859-1", "isofs", "overlay"),
   // The ACPI power button, and how user space hears of it.
   ...optional("button", "evdev"),
+  forDevice("virtio:0x0001", "virtio_net"),
+  forDevice("virtio:0x0003", "virtio_console"),
+  forDevice("virtio:0x0004", "virtio_rng"),
+  forDevice("virtio:0x0005", "virtio_balloon"),
+  forDevice("virtio:0x0013", "vmw_vsock_virtio_transport"),
+  forDevice("virtio:0x001a", "virtiofs"),
 ];
 
 const kernelPackage = /^linux-image(-unsigned)?-\d/;
