@@ -2,6 +2,8 @@
 export type { ConnectionOptions } from "./containerd/connection.ts";
 export { Containerd } from "./containerd/containerd.ts";
 export { type ContainerdConfigOptions, containerdSocket, renderContainerdConfig } from "./containerd/daemon-config.ts";
+export { ImageFileStore, type ImageFileStoreOptions } from "./files/image-file-store.ts";
 export { type ImageReference, parseReference } from "./reference.ts";
 export type { RegistryOptions } from "./registry/registry-client.ts";
 export { ContainerdImageStore, type ContainerdImageStoreOptions } from "./store/containerd-image-store.ts";
+export { FileBlockStore, type FileBlockStoreOptions } from "./volumes/file-block-store.ts";
