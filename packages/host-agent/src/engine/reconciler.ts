@@ -4,8 +4,8 @@
  * One microVM at a time, many at once. Every step is begun and ended in the journal; the end of one and the beginning of the next are one
  * commit. A new wish (delete, stop) aborts the step in progress; whatever it left is found by the next observation.
  */
-import { KeyedQueue, PlatformError } from "@liquidmetal/foundation";
-import { type MicroVmRecord, type Phase, plan, type Step } from "@liquidmetal/microvm";
+import { KeyedQueue, PlatformError, withDeadline } from "@liquidmetal/foundation";
+import { type MicroVmRecord, type Observation, type Phase, plan, type Step } from "@liquidmetal/microvm";
 import type { EngineContext } from "./context.ts";
 import { judge } from "./failure.ts";
 import { observe } from "./observe.ts";
@@ -16,6 +16,9 @@ import { StepRunner } from "./step-runner.ts";
 
 /** Observations in one run; a world that changes as fast as we mend it gets its next turn after a pause. */
 const roundsMax = 12;
+
+/** Longest time that looking at the host may take, adoption included, milliseconds. */
+const observeTimeoutMs = 60_000;
 
 export class Reconciler {
   readonly #context: EngineContext;
@@ -124,7 +127,7 @@ export class Reconciler {
     const { records } = this.#context;
     for (let round = 0; round < roundsMax; round++) {
       signal.throwIfAborted();
-      const observed = await observe(this.#context, run.uid, signal);
+      const observed = await this.#observe(run.uid, signal);
       const record = records.get(run.uid);
       if (observed === undefined || record === undefined) return;
       // The observation itself may have ended a guest whose restart has to wait.
@@ -138,6 +141,12 @@ export class Reconciler {
       await this.#perform(run, record, steps, signal);
     }
     this.holdOff(run.uid, 1_000);
+  }
+
+  async #observe(uid: string, signal: AbortSignal): Promise<Observation | undefined> {
+    const { clock } = this.#context.deps;
+    const deadline = { clock, timeoutMs: observeTimeoutMs, waitingFor: "the state of the host to be read", signal };
+    return await withDeadline(deadline, (inner) => observe(this.#context, uid, inner));
   }
 
   /** Does the steps in order; returns early when something else is wanted by now. */

@@ -36,8 +36,6 @@ export class StepRunner {
     const { clock, logger, metrics } = deps;
     const startedMs = clock.monotonicMs();
     const timeoutMs = this.#timeoutMs(step);
-    const key = {};
-    this.#due.set(key, startedMs + timeoutMs);
     try {
       const done = await this.#withDeadline(run, step, timeoutMs, signal);
       metrics.stepFinished(step.kind, "done", clock.monotonicMs() - startedMs);
@@ -48,8 +46,6 @@ export class StepRunner {
       const outcome = signal.aborted ? "cancelled" : "failed";
       metrics.stepFinished(step.kind, outcome, clock.monotonicMs() - startedMs, error.code);
       throw error;
-    } finally {
-      this.#due.delete(key);
     }
   }
 
@@ -58,7 +54,7 @@ export class StepRunner {
     let work: Promise<Done> | undefined;
     try {
       return await withDeadline({ clock, timeoutMs, waitingFor: describe(step), signal }, (inner) => {
-        work = execute(this.#context, run, step, inner);
+        work = this.#overseen(execute(this.#context, run, step, inner), timeoutMs);
         return work;
       });
     } catch (error) {
@@ -69,6 +65,17 @@ export class StepRunner {
       const ended = await Promise.race([settled ?? true, sleep(clock, graceMs).then(() => false)]);
       if (!ended) logger.warn("step.abandoned", { uid: run.uid, step: step.kind });
       throw error;
+    }
+  }
+
+  /** On the list until it has really ended, also when it was given up long ago. */
+  async #overseen(work: Promise<Done>, timeoutMs: number): Promise<Done> {
+    const key = {};
+    this.#due.set(key, this.#context.deps.clock.monotonicMs() + timeoutMs);
+    try {
+      return await work;
+    } finally {
+      this.#due.delete(key);
     }
   }
 

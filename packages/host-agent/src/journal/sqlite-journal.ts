@@ -211,10 +211,10 @@ function guarded<T>(path: string, work: () => T): T {
   } catch (error) {
     if (error instanceof Error && "errcode" in error && typeof error.errcode === "number") {
       const code = codes[error.errcode & 0xff] ?? "INTERNAL";
-      throw new PlatformError(code, `${path}: ${error.message}`, { cause: error });
+      throw new PlatformError(code, `${path}: ${error.message}`, { cause: error, retry: "backoff" });
     }
     if (error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) {
-      throw new PlatformError("DISK_FULL", `${path}: ${error.message}`, { cause: error });
+      throw new PlatformError("DISK_FULL", `${path}: ${error.message}`, { cause: error, retry: "backoff" });
     }
     throw error;
   }

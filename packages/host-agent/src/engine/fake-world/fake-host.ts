@@ -33,6 +33,8 @@ export interface Faults {
   spawnerDown: boolean;
   /** Pulls of this reference never end. */
   readonly stuckImages: Set<string>;
+  /** Pulls of this reference never end and ignore their signal. */
+  readonly deafImages: Set<string>;
   readonly missingImages: Set<string>;
   /** Starts never end (and ignore nothing but their signal). */
   startHangs: boolean;
@@ -58,6 +60,7 @@ export class FakeHost {
     containerdDown: false,
     spawnerDown: false,
     stuckImages: new Set(),
+    deafImages: new Set(),
     missingImages: new Set(),
     startHangs: false,
     startFails: "",

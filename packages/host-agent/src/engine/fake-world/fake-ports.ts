@@ -26,6 +26,7 @@ export function fakeImages(host: FakeHost): ImageStore {
         needContainerd();
         if (faults.missingImages.has(reference)) throw new PlatformError("IMAGE_NOT_FOUND", `no image ${reference}`);
         host.holders.add(owner);
+        if (faults.deafImages.has(reference)) await new Promise(() => undefined);
         if (faults.stuckImages.has(reference)) await whenAborted(options?.signal);
         return { reference, digest: `sha256:${reference}`, chainId: reference, labels: {} };
       }),

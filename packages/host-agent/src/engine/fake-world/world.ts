@@ -39,8 +39,8 @@ export class World {
   #session: Session = new Session();
   #journal: FakeJournal | undefined;
   #engine: Engine | undefined;
-  /** Where the agent is to die, and how many times that point is passed before. */
-  #deathAt: { readonly name: string; passes: number } | undefined;
+  /** Points that the agent still passes before it dies; undefined = it lives. */
+  #pointsToLive: number | undefined;
   #died: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Every failpoint reached, in order. */
   readonly reached: string[] = [];
@@ -86,14 +86,19 @@ export class World {
     this.#journal?.close();
   }
 
-  /** The agent will die when it reaches this failpoint (after passing it `passes` times). */
-  dieAt(name: string, passes = 0): void {
-    this.#deathAt = { name, passes };
+  /** The agent will die at the failpoint of this number, counted from now (0 = the next one). */
+  dieAtPoint(number: number): void {
+    this.#pointsToLive = number;
   }
 
   /** Runs on until nothing is in progress or the agent has died; `forMs` of time pass. */
   async settle(forMs = 0): Promise<void> {
     await Promise.race([this.#advance(forMs), this.#died.promise]);
+  }
+
+  /** Waits for a call to the agent; undefined when the agent died meanwhile. */
+  async ask<T>(call: Promise<T>): Promise<T | undefined> {
+    return await Promise.race([call, this.#died.promise.then(() => undefined)]);
   }
 
   record(uid: string): MicroVmRecord | undefined {
@@ -115,9 +120,8 @@ export class World {
 
   async #reach(name: string): Promise<void> {
     this.reached.push(name);
-    const death = this.#deathAt;
-    if (death?.name !== name || death.passes-- > 0) return;
-    this.#deathAt = undefined;
+    if (this.#pointsToLive === undefined || this.#pointsToLive-- > 0) return;
+    this.#pointsToLive = undefined;
     this.kill();
     await new Promise(() => undefined);
   }
