@@ -66,11 +66,14 @@ async function writeEntry(archive: Pack, head: EntryHeader, entry: TreeEntry): P
   else {
     const { file, sizeBytes } = entry.content;
     const sink = archive.entry(head, done);
+    // Both end with the archive when it is destroyed; who reads the archive learns why.
+    sink.on("error", () => {});
+    promise.catch(() => {});
     let seen = 0;
     for await (const chunk of createReadStream(file)) {
       seen += chunk.length;
       if (seen > sizeBytes) break;
-      if (!sink.write(chunk)) await once(sink, "drain");
+      if (!sink.write(chunk)) await Promise.race([once(sink, "drain"), promise]);
     }
     if (seen !== sizeBytes) throw new PlatformError("IMAGE_BUILD_FAILED", `${file} changed while it was packed`);
     sink.end(null);
