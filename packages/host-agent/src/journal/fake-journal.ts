@@ -90,7 +90,8 @@ export class FakeJournal implements Journal {
     const disk = this.#disk;
     if (!this.#open) throw new Error("the journal is closed");
     disk.writes++;
-    if (disk.full || disk.failingWrites.has(disk.writes)) throw new PlatformError("DISK_FULL", "the disk is full", { retry: "backoff" });
+    if (disk.full || disk.failingWrites.has(disk.writes))
+      throw new PlatformError("DISK_FULL", "the disk is full", { retry: "backoff" });
   }
 
   #append(events: readonly NewEvent[]): readonly EventRecord[] {

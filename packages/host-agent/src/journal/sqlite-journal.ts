@@ -16,6 +16,8 @@ export interface SqliteJournalOptions {
   readonly path: string;
   /** Events kept. Default 10,000. */
   readonly eventsMax?: number;
+  /** Shown the open database; for tests that make it full. */
+  readonly onOpen?: (database: DatabaseSync) => void;
 }
 
 /** Opens and locks. Throws STATE_LOCKED, STATE_TOO_NEW, STATE_CORRUPT (nothing was changed), DISK_FULL. */
@@ -28,6 +30,7 @@ export function openSqliteJournal(options: SqliteJournalOptions): Journal {
     const database = new DatabaseSync(path, { timeout: 0 });
     try {
       prepareDatabase(database, path);
+      options.onOpen?.(database);
       return new SqliteJournal(database, path, eventsMax);
     } catch (error) {
       database.close();
