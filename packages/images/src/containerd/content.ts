@@ -175,21 +175,31 @@ export class ContentStore {
   }
 }
 
-/** Cuts and joins to chunks of at most 1 MiB, so that neither tiny nor huge messages go out. */
+/** Cuts and joins to chunks of at most 1 MiB, so that neither tiny nor huge messages go out. What came before a source broke still goes out. */
 async function* chunked(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   let pending: Uint8Array[] = [];
   let pendingBytes = 0;
-  for await (const piece of source) {
-    for (let at = 0; at < piece.length; at += chunkBytes) {
-      const part = piece.subarray(at, at + chunkBytes);
-      pending.push(part);
-      pendingBytes += part.length;
-      if (pendingBytes >= chunkBytes / 2) {
+  let broken: { readonly error: unknown } | undefined;
+  const pieces = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await pieces.next().catch((error: unknown) => {
+        broken = { error };
+      });
+      if (next === undefined || next.done === true) break;
+      for (let at = 0; at < next.value.length; at += chunkBytes) {
+        const part = next.value.subarray(at, at + chunkBytes);
+        pending.push(part);
+        pendingBytes += part.length;
+        if (pendingBytes < chunkBytes / 2) continue;
         yield Buffer.concat(pending, pendingBytes);
         pending = [];
         pendingBytes = 0;
       }
     }
+    if (pendingBytes > 0) yield Buffer.concat(pending, pendingBytes);
+    if (broken !== undefined) throw broken.error;
+  } finally {
+    await pieces.return?.();
   }
-  if (pendingBytes > 0) yield Buffer.concat(pending, pendingBytes);
 }

@@ -104,7 +104,7 @@ function once(wanted: HttpRequest): Promise<HttpResponse> {
     request.on("socket", (socket) => {
       const ready = (): void => clearTimeout(connecting);
       if (!socket.connecting) ready();
-      socket.once(url.protocol === "https:" ? "secureConnect" : "connect", ready);
+      else socket.once(url.protocol === "https:" ? "secureConnect" : "connect", ready);
     });
     request.setTimeout(idleTimeoutMs, () => request.destroy(silent(idleTimeoutMs, "sent nothing")));
     request.on("error", (error) => {
