@@ -42,6 +42,7 @@ export interface Connection extends Disposable {
   readonly health: ServiceClient<typeof Health>;
   /** Resolves when the server is reached; rejects with UNAVAILABLE at the deadline. */
   ready(timeoutMs: number): Promise<void>;
+  /** Ends open streams and lets go of the connection. */
   close(): void;
 }
 
@@ -66,11 +67,16 @@ export function connect(options: ConnectOptions): Connection {
       ...(tls?.serverName === undefined ? {} : { "grpc.ssl_target_name_override": tls.serverName }),
     },
   );
-  const defaults =
-    token === undefined
-      ? { timeoutMs }
-      : { timeoutMs, authorization: `Basic ${Buffer.from(token).toString("base64")}` };
-  const close = (): void => client.close();
+  const closing = new AbortController();
+  const defaults = {
+    timeoutMs,
+    closed: closing.signal,
+    ...(token === undefined ? {} : { authorization: `Basic ${Buffer.from(token).toString("base64")}` }),
+  };
+  const close = (): void => {
+    closing.abort();
+    client.close();
+  };
   return {
     address,
     microVms: serviceClient(client, MicroVM, defaults),

@@ -1,5 +1,12 @@
 /** A typed client of any generated service over one grpc-js channel. */
-import { create, type DescMessage, type DescMethod, type DescService, isMessage, type Message } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  isMessage,
+  type Message,
+} from "@bufbuild/protobuf";
 import {
   type Client,
   type ClientDuplexStream,
@@ -19,6 +26,8 @@ export interface ChannelDefaults {
   readonly timeoutMs: number;
   /** Value of the `authorization` metadata, if any. */
   readonly authorization?: string;
+  /** Aborted when the connection is closed: ends open streams. */
+  readonly closed: AbortSignal;
 }
 
 interface Cancellable {
@@ -123,7 +132,7 @@ class Calls {
       this.#metadata(),
       this.#grpcOptions(options.timeoutMs),
     );
-    yield* receive(call, options.signal);
+    yield* receive(call, this.#defaults.closed, options.signal);
   }
 
   async *bidirectional(requests: AsyncIterable<object>, options: CallOptions = {}): AsyncGenerator<Message> {
@@ -141,7 +150,7 @@ class Calls {
       call.cancel();
     });
     try {
-      yield* receive(call, options.signal);
+      yield* receive(call, this.#defaults.closed, options.signal);
     } catch (error) {
       throw failure ?? error;
     }
@@ -161,9 +170,10 @@ class Calls {
 
 async function* receive(
   call: ClientReadableStream<Message> | ClientDuplexStream<Message, Message>,
+  closed: AbortSignal,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Message> {
-  const { release, watch } = cancellation(signal);
+  const { release, watch } = cancellation(signal, closed);
   watch(call);
   // Cancelling ends the stream with an error event; nobody may be iterating any more.
   call.on("error", () => undefined);
@@ -194,15 +204,19 @@ async function send(
   call.end();
 }
 
-function cancellation(signal: AbortSignal | undefined): { release(): void; watch(call: Cancellable): void } {
+function cancellation(...signals: readonly (AbortSignal | undefined)[]): {
+  release(): void;
+  watch(call: Cancellable): void;
+} {
   let abort: (() => void) | undefined;
   return {
     watch: (call) => {
       abort = () => call.cancel();
-      signal?.addEventListener("abort", abort, { once: true });
+      for (const signal of signals) signal?.addEventListener("abort", abort, { once: true });
     },
     release: () => {
-      if (abort !== undefined) signal?.removeEventListener("abort", abort);
+      if (abort === undefined) return;
+      for (const signal of signals) signal?.removeEventListener("abort", abort);
     },
   };
 }

@@ -4,7 +4,8 @@
  * - A `PlatformError` becomes its status, with the catalogue's code and remedy in trailing metadata. Anything else is a defect: it is reported to
  *   `onDefect`, and the client sees INTERNAL without a word of it.
  * - Streams have backpressure in both directions: nothing is read from a handler that the client has not made room for.
- * - Every call has a signal; it is aborted when the client goes away, its deadline passes, or `stopping` is aborted.
+ * - Every call has a signal; it is aborted when the client goes away or its deadline passes, for streams of answers also when `stopping` is aborted
+ *   (calls with one answer may still finish).
  */
 import type { EventEmitter } from "node:events";
 import { type DescMethod, type DescService, isMessage, type Message } from "@bufbuild/protobuf";
@@ -96,7 +97,7 @@ function answer(
   options: BindOptions,
   work: (context: CallContext) => unknown,
 ): void {
-  const open = openCall(path, call, options);
+  const open = openCall(path, call, options, false);
   const run = async (): Promise<void> => {
     try {
       const response = await open.race(Promise.resolve(work(open.context)));
@@ -117,7 +118,7 @@ async function stream(
   options: BindOptions,
   work: (context: CallContext) => unknown,
 ): Promise<void> {
-  const open = openCall(path, call, options);
+  const open = openCall(path, call, options, true);
   let iterator: AsyncIterator<unknown> | undefined;
   try {
     iterator = asIterable(work(open.context))[Symbol.asyncIterator]();
@@ -156,7 +157,7 @@ interface OpenCall {
   close(status: number): void;
 }
 
-function openCall(method: string, call: AnyCall, options: BindOptions): OpenCall {
+function openCall(method: string, call: AnyCall, options: BindOptions, endsAtStop: boolean): OpenCall {
   const controller = new AbortController();
   const { promise: ended, reject } = Promise.withResolvers<never>();
   ended.catch(() => undefined);
@@ -168,8 +169,8 @@ function openCall(method: string, call: AnyCall, options: BindOptions): OpenCall
   const cancelled = (): void => end(new PlatformError("CANCELLED", "the client went away or its deadline passed"));
   const stop = (): void => end(options.stopping.reason);
   call.on("cancelled", cancelled);
-  if (options.stopping.aborted) stop();
-  else options.stopping.addEventListener("abort", stop, { once: true });
+  if (endsAtStop && options.stopping.aborted) stop();
+  else if (endsAtStop) options.stopping.addEventListener("abort", stop, { once: true });
   return {
     context: { method, signal: controller.signal, peer: call.getPeer() },
     race: (work) => Promise.race([work, ended]),
