@@ -1,7 +1,7 @@
 /**
  * Identifiers: uids (ULIDs, as upstream has them) and the tokens that VMM processes carry in their command line.
  *
- * A token is `lmvm:<first 8 of the host id>:<uid>:<boots>`: unique per start, and enough to tell whose a stray process is.
+ * A token is `lmvm.<first 8 of the host id>.<uid>.<boots>`: unique per start, and enough to tell whose a stray process is.
  */
 import type { Clock, Entropy } from "@liquidmetal/foundation";
 import { monotonicFactory } from "ulid";
@@ -18,15 +18,15 @@ export function isUid(text: string): boolean {
 }
 
 export function tokenPrefix(hostId: string): string {
-  return `lmvm:${hostId.slice(0, 8)}:`;
+  return `lmvm.${hostId.slice(0, 8)}.`;
 }
 
 export function vmmToken(hostId: string, uid: string, boots: number): string {
-  return `${tokenPrefix(hostId)}${uid}:${boots}`;
+  return `${tokenPrefix(hostId)}${uid}.${boots}`;
 }
 
 /** The uid in a token; undefined when it is not one of ours. */
 export function uidOfToken(token: string): string | undefined {
-  const [head, , uid] = token.split(":");
+  const [head, , uid] = token.split(".");
   return head === "lmvm" && uid !== undefined && isUid(uid) ? uid : undefined;
 }
