@@ -1,0 +1,18 @@
+/** A key of everything that goes into a build: tells whether `dist/` is current. */
+import { createHash } from "node:crypto";
+import { globSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+export async function sourceKey(root: string): Promise<string> {
+  const hash = createHash("sha256");
+  const patterns = ["packages/*/src/**/*.{ts,js}", "package-lock.json", "tools/build/*.ts"];
+  for (const file of globSync(patterns, { cwd: root }).sort()) {
+    if (file.endsWith(".test.ts")) continue;
+    hash
+      .update(`${file}\0`)
+      .update(await readFile(join(root, file)))
+      .update("\0");
+  }
+  return hash.digest("hex");
+}
