@@ -1,0 +1,66 @@
+/** Every command by its path. Only the one that is run gets loaded; help, completion and docs load them all. */
+import type { Command } from "../program/command.ts";
+
+export type CommandLoader = () => Promise<{ readonly command: Command }>;
+
+/** In the order of the help. */
+export const catalogue: Readonly<Record<string, CommandLoader>> = {
+  up: () => import("./platform/up.ts"),
+  down: () => import("./platform/down.ts"),
+  status: () => import("./platform/status.ts"),
+  doctor: () => import("./platform/doctor.ts"),
+  "vm create": () => import("./vm/create.ts"),
+  "vm list": () => import("./vm/list.ts"),
+  "vm get": () => import("./vm/get.ts"),
+  "vm describe": () => import("./vm/describe.ts"),
+  "vm start": () => import("./vm/start.ts"),
+  "vm stop": () => import("./vm/stop.ts"),
+  "vm reboot": () => import("./vm/reboot.ts"),
+  "vm pause": () => import("./vm/pause.ts"),
+  "vm resume": () => import("./vm/resume.ts"),
+  "vm delete": () => import("./vm/delete.ts"),
+  "vm console": () => import("./vm/console.ts"),
+  "vm ssh": () => import("./vm/ssh.ts"),
+  "vm logs": () => import("./vm/logs.ts"),
+  "vm events": () => import("./vm/events.ts"),
+  "image list": () => import("./image/list.ts"),
+  "image pull": () => import("./image/pull.ts"),
+  "image import": () => import("./image/import.ts"),
+  "image inspect": () => import("./image/inspect.ts"),
+  "image remove": () => import("./image/remove.ts"),
+  "host get": () => import("./host/get.ts"),
+  "context list": () => import("./context/list.ts"),
+  "context set": () => import("./context/set.ts"),
+  "context use": () => import("./context/use.ts"),
+  "context remove": () => import("./context/remove.ts"),
+  completion: () => import("./completion/script.ts"),
+  version: () => import("./platform/version.ts"),
+  _complete: () => import("./completion/candidates.ts"),
+  _connect: () => import("./vm/connect.ts"),
+  _reference: () => import("./platform/reference.ts"),
+};
+
+/** What the nouns are, for the help. */
+export const nouns: Readonly<Record<string, string>> = {
+  vm: "MicroVMs",
+  image: "Images on the host",
+  host: "The host",
+  context: "Named hosts",
+};
+
+/** Other words for the same. */
+export const aliases: Readonly<Record<string, string>> = {
+  microvm: "vm",
+  vms: "vm",
+  images: "image",
+  "vm ls": "vm list",
+  "vm rm": "vm delete",
+  "vm show": "vm get",
+  "image ls": "image list",
+  "image rm": "image remove",
+  "context ls": "context list",
+};
+
+export async function allCommands(): Promise<readonly Command[]> {
+  return Promise.all(Object.values(catalogue).map(async (load) => (await load()).command));
+}

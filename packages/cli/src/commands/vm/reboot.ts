@@ -1,0 +1,24 @@
+/** `lm vm reboot`. */
+import type { Command } from "../../program/command.ts";
+import { namesArgument, namespaceFlag, timeoutFlag } from "./flags.ts";
+
+export const command: Command = {
+  path: ["vm", "reboot"],
+  summary: "Reboot a microVM",
+  positionals: [namesArgument],
+  flags: [
+    namespaceFlag,
+    { name: "force", summary: "at once, without asking the guest" },
+    {
+      name: "wait",
+      value: "ready|false",
+      valueOptional: true,
+      summary: "wait until it is done, until the guest is ready, or not at all",
+      default: "until it is done",
+    },
+    timeoutFlag("2m"),
+  ],
+  examples: ["lm vm reboot web"],
+  run: async (invocation, session) =>
+    (await import("../../microvm/act.ts")).actOnMicroVms("reboot", invocation, session),
+};

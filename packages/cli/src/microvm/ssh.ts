@@ -1,0 +1,111 @@
+/** ssh to a microVM, through the network namespace in which it lives. */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { PlatformError } from "@liquidmetal/foundation";
+import { platformKey } from "../platform/ssh-key.ts";
+import type { Invocation } from "../program/command.ts";
+import type { Session } from "../program/session.ts";
+import { findMicroVm } from "./target.ts";
+import type { MicroVmView } from "./view.ts";
+
+/** What sends ssh from here to the guest. */
+export interface SshRoute {
+  readonly address: string;
+  readonly port: number;
+  readonly networkNamespace: string;
+  readonly connectTimeoutMs: number;
+}
+
+export async function sshToMicroVm(invocation: Invocation, session: Session): Promise<number | undefined> {
+  const { flags, positionals } = invocation;
+  const [name = "", ...command] = positionals;
+  const host = await session.host();
+  const view = await findMicroVm(session, host, name);
+  const facts = host.local ? await host.host({ signal: session.signal }) : undefined;
+  const key = host.local ? await platformKey(session) : undefined;
+  const route: SshRoute = {
+    address: addressOf(view),
+    port: flags.integer("port", { min: 1, max: 65_535 }) ?? 22,
+    networkNamespace: facts?.networkNamespace ?? "",
+    connectTimeoutMs: flags.durationMs("timeout") ?? 30_000,
+  };
+  const identity = flags.text("identity");
+  const keys = [...(identity === undefined ? [] : [identity]), ...(key === undefined ? [] : [key.privateKeyPath])];
+  const args = [
+    ...sshOptions(route, view.uid, key?.knownHostsPath, keys),
+    ...(session.quiet ? ["-q"] : []),
+    ...(session.terminal.stdin.isTTY === true && command.length === 0 ? ["-t"] : []),
+    "-l",
+    flags.text("login") ?? "root",
+    route.address,
+    ...(command.length === 0 ? [] : ["--", ...command]),
+  ];
+  host.close();
+  return runSsh(args, session);
+}
+
+/** Options of ssh. `uid`: the name under which the guest's host key is kept, since addresses are handed out again. */
+export function sshOptions(
+  route: SshRoute,
+  uid: string,
+  knownHostsPath: string | undefined,
+  keys: readonly string[],
+): readonly string[] {
+  const seconds = Math.max(1, Math.round(route.connectTimeoutMs / 1_000));
+  const options = [
+    `Port=${route.port}`,
+    `HostKeyAlias=${uid}`,
+    "StrictHostKeyChecking=accept-new",
+    `ConnectTimeout=${seconds}`,
+    "ServerAliveInterval=15",
+    "LogLevel=ERROR",
+    "UpdateHostKeys=no",
+    ...(knownHostsPath === undefined ? [] : [`UserKnownHostsFile=${knownHostsPath}`]),
+    ...keys.map((path) => `IdentityFile=${path}`),
+    `ProxyCommand=${proxyCommand(route)}`,
+  ];
+  return options.flatMap((option) => ["-o", option]);
+}
+
+/** nsenter is in util-linux, on every machine; the connection itself is made by this very program. */
+function proxyCommand(route: SshRoute): string {
+  const path = `/run/netns/${route.networkNamespace}`;
+  const enter = route.networkNamespace !== "" && existsSync(path) ? ["nsenter", `--net=${path}`, "--"] : [];
+  const self = [process.execPath, "--disable-warning=ExperimentalWarning", process.argv[1] ?? ""];
+  const seconds = Math.max(1, Math.round(route.connectTimeoutMs / 1_000));
+  const words = [...enter, ...self, "_connect", "--timeout", `${seconds}s`, route.address, String(route.port)];
+  // ssh expands % in this option, and hands it to a shell.
+  return `exec ${words.map((word) => `'${word.replaceAll("'", "'\\''").replaceAll("%", "%%")}'`).join(" ")}`;
+}
+
+function addressOf(view: MicroVmView): string {
+  const address = view.addresses.find((each) => !each.includes(":")) ?? view.addresses[0];
+  if (address !== undefined) return address;
+  throw new PlatformError(
+    "PHASE_CONFLICT",
+    `microVM ${view.namespace}/${view.name} has no known address (it is ${view.phase})`,
+    {
+      remedy: "wait until it is ready, and see that it has an interface: 'lm vm describe'",
+    },
+  );
+}
+
+function runSsh(args: readonly string[], session: Session): Promise<number> {
+  return new Promise((resolve, reject) => {
+    // ssh shares our terminal and gets Ctrl-C by itself: it decides what that means.
+    const child = spawn("ssh", [...args], { stdio: "inherit" });
+    const pass = (): void => {
+      child.kill("SIGTERM");
+    };
+    session.signal.addEventListener("abort", pass, { once: true });
+    child.once("error", (cause) => {
+      reject(
+        new PlatformError("UNAVAILABLE", "ssh cannot be run", { cause, remedy: "install the package openssh-client" }),
+      );
+    });
+    child.once("close", (code, signal) => {
+      session.signal.removeEventListener("abort", pass);
+      resolve(code ?? (signal === "SIGINT" ? 130 : 1));
+    });
+  });
+}

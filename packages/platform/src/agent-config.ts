@@ -1,0 +1,27 @@
+/** The configuration file of the platform's flintlockd: its keys are the names of its flags. */
+import { join } from "node:path";
+import type { PlatformConfiguration } from "./configuration.ts";
+import type { PlatformPaths } from "./paths.ts";
+
+/** YAML; every value is written as JSON, which YAML reads as it stands. */
+export function agentConfig(paths: PlatformPaths, configuration: PlatformConfiguration): string {
+  const { grpcEndpoint, httpEndpoint, subnet, provider, egress, networkNamespace, containerdSocket } = configuration;
+  const entries: Readonly<Record<string, string | boolean | undefined>> = {
+    "state-dir": paths.agentState,
+    "run-dir": join(paths.runDirectory, "vm"),
+    "grpc-endpoint": grpcEndpoint ?? "",
+    "listen-unix": paths.agentSocket,
+    "enable-http": httpEndpoint === undefined ? undefined : true,
+    "http-endpoint": httpEndpoint,
+    "containerd-socket": containerdSocket ?? paths.containerdSocket,
+    network: "embedded",
+    "network-subnet": subnet,
+    "network-egress": egress ? "allow" : "deny",
+    "network-namespace": networkNamespace ? paths.networkNamespace : "",
+    "default-provider": provider,
+  };
+  const lines = Object.entries(entries).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key}: ${JSON.stringify(value)}`],
+  );
+  return `# Written by 'lm up'; changes are lost.\n${lines.join("\n")}\n`;
+}

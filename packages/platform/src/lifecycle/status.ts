@@ -1,0 +1,138 @@
+/** How a platform is: each part with its health, version, uptime and memory. Works without a supervisor, from the records. */
+
+import { existsSync } from "node:fs";
+import { type PlatformConfiguration, readConfiguration } from "../configuration.ts";
+import type { PlatformPaths } from "../paths.ts";
+import { agentVersion, containerdVersion, isServing } from "../process/grpc-probe.ts";
+import { usageOf } from "../process/identity.ts";
+import { liveProcess, ProcessRecords } from "../process/record.ts";
+import { supervisorStatus } from "../supervisor/control-client.ts";
+import type { SupervisorStatus } from "../supervisor/status.ts";
+
+export interface PartStatus {
+  readonly name: string;
+  /** `ready`, `starting`, `backoff`, `stopped`, …; `unsupervised` when it runs and nobody looks after it. */
+  readonly state: string;
+  readonly healthy: boolean;
+  readonly version: string | null;
+  readonly pid: number | null;
+  readonly uptimeMs: number | null;
+  readonly memoryBytes: number | null;
+  readonly restarts: number;
+  readonly detail: string;
+}
+
+export interface PlatformStatus {
+  readonly name: string;
+  readonly state: "absent" | "stopped" | "degraded" | "running";
+  readonly parts: readonly PartStatus[];
+  readonly endpoints: readonly string[];
+  readonly stateDirectory: string;
+  readonly runDirectory: string;
+  readonly networkNamespace: string | null;
+}
+
+const probeTimeoutMs = 1_500;
+
+export async function platformStatus(paths: PlatformPaths): Promise<PlatformStatus> {
+  const configuration = await readConfiguration(paths);
+  const supervisor = await supervisorStatus(paths.supervisorSocket);
+  const parts = configuration === undefined ? [] : await partsOf(paths, configuration, supervisor);
+  const running = parts.filter((part) => part.pid !== null || part.healthy);
+  const state =
+    configuration === undefined
+      ? "absent"
+      : running.length === 0
+        ? "stopped"
+        : parts.every((part) => part.healthy)
+          ? "running"
+          : "degraded";
+  return {
+    name: paths.name,
+    state,
+    parts,
+    endpoints: configuration === undefined ? [] : endpointsOf(paths, configuration),
+    stateDirectory: paths.stateDirectory,
+    runDirectory: paths.runDirectory,
+    networkNamespace: configuration?.networkNamespace === true ? paths.networkNamespace : null,
+  };
+}
+
+async function partsOf(
+  paths: PlatformPaths,
+  configuration: PlatformConfiguration,
+  supervisor: SupervisorStatus | undefined,
+): Promise<readonly PartStatus[]> {
+  const containerdSocket = configuration.containerdSocket ?? paths.containerdSocket;
+  const [containerd, agent, serving] = await Promise.all([
+    containerdVersion(containerdSocket, probeTimeoutMs),
+    agentVersion(paths.agentSocket, probeTimeoutMs),
+    isServing(paths.agentSocket, probeTimeoutMs),
+  ]);
+  const own: PartStatus = {
+    name: "supervisor",
+    state: supervisor === undefined ? "stopped" : supervisor.stopping ? "stopping" : "ready",
+    healthy: supervisor !== undefined && !supervisor.stopping,
+    version: null,
+    pid: supervisor?.pid ?? null,
+    ...usage(supervisor?.pid),
+    restarts: 0,
+    detail: "",
+  };
+  const private_ = configuration.containerdSocket === undefined;
+  const health = { healthy: containerd !== undefined, version: containerd ?? null };
+  return [
+    own,
+    private_
+      ? unit(paths, "containerd", supervisor, health.healthy, health.version)
+      : {
+          ...own,
+          ...health,
+          ...usage(undefined),
+          name: "containerd",
+          state: "external",
+          pid: null,
+          detail: containerdSocket,
+        },
+    unit(paths, "flintlockd", supervisor, serving, agent ?? null),
+  ];
+}
+
+function unit(
+  paths: PlatformPaths,
+  name: string,
+  supervisor: SupervisorStatus | undefined,
+  healthy: boolean,
+  version: string | null,
+): PartStatus {
+  const told = supervisor?.units.find((each) => each.name === name);
+  const record =
+    told === undefined && existsSync(paths.recordDirectory)
+      ? new ProcessRecords(paths.recordDirectory).read(name)
+      : undefined;
+  const pid = told?.pid ?? (record === undefined ? undefined : liveProcess(record)?.pid) ?? null;
+  return {
+    name,
+    state: told?.state ?? (pid === null ? "stopped" : "unsupervised"),
+    healthy,
+    version,
+    pid,
+    ...usage(pid ?? undefined),
+    restarts: told?.restarts ?? 0,
+    detail: told?.detail ?? (pid === null ? "" : "no supervisor; 'lm up' takes it over"),
+  };
+}
+
+function usage(pid: number | undefined): { readonly uptimeMs: number | null; readonly memoryBytes: number | null } {
+  const found = pid === undefined ? undefined : usageOf(pid);
+  return { uptimeMs: found?.uptimeMs ?? null, memoryBytes: found?.memoryBytes ?? null };
+}
+
+function endpointsOf(paths: PlatformPaths, configuration: PlatformConfiguration): readonly string[] {
+  const { grpcEndpoint, httpEndpoint } = configuration;
+  return [
+    `unix:${paths.agentSocket}`,
+    ...(grpcEndpoint === undefined ? [] : [grpcEndpoint]),
+    ...(httpEndpoint === undefined ? [] : [`http://${httpEndpoint}`]),
+  ];
+}

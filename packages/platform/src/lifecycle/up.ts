@@ -1,0 +1,198 @@
+/**
+ * `lm up`: brings a platform up, or to what is now wanted of it. Idempotent: what runs as wanted is left alone.
+ *
+ * A supervisor with another plan is asked to leave, not to stop: the new one takes over what still fits and replaces the rest.
+ */
+import { spawn } from "node:child_process";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type Clock, PlatformError, sleep, systemClock } from "@liquidmetal/foundation";
+import { type PlatformConfiguration, writeConfiguration } from "../configuration.ts";
+import type { PlatformPaths } from "../paths.ts";
+import { openLog } from "../process/log-file.ts";
+import { nodeFlags, programPath } from "../program-location.ts";
+import { control, supervisorStatus } from "../supervisor/control-client.ts";
+import { planFingerprint, type SupervisorPlan } from "../supervisor/plan.ts";
+import type { SupervisorStatus } from "../supervisor/status.ts";
+import { logTail, planFile, preparePlan } from "./plan.ts";
+import type { GuestControl, Progress } from "./progress.ts";
+
+export interface UpOptions {
+  readonly paths: PlatformPaths;
+  readonly configuration: PlatformConfiguration;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  readonly guests?: GuestControl;
+  readonly clock?: Clock;
+}
+
+const supervisorTimeoutMs = 10_000;
+const retryMs = 30;
+
+export async function up(options: UpOptions): Promise<SupervisorStatus> {
+  const { paths, configuration, progress, signal } = options;
+  requireRoot(paths);
+  const plan = await progress.run("Preparing", async () => {
+    const prepared = await preparePlan(paths, configuration);
+    await writeConfiguration(paths, configuration);
+    return prepared;
+  });
+  await progress.run(
+    "Supervisor",
+    (stage) => ensureSupervisor(options, plan, stage.update),
+    (note) => note,
+  );
+  let last: SupervisorStatus | undefined;
+  for (const unit of plan.units) {
+    await progress.run(
+      unit.name,
+      async (stage) => {
+        last = await untilReady(paths, plan, unit.name, signal, stage.update);
+        return last.units.find((each) => each.name === unit.name)?.adopted === true;
+      },
+      (adopted) => (adopted ? "ran already" : undefined),
+    );
+  }
+  if (options.guests !== undefined) await resumeGuests(options, options.guests);
+  const status = (await supervisorStatus(paths.supervisorSocket)) ?? last;
+  if (status === undefined) throw new PlatformError("UNAVAILABLE", "the supervisor has ended");
+  return status;
+}
+
+/** Starts a supervisor, as a child in the foreground (systemd) or detached. Resolves with what was done. */
+async function ensureSupervisor(
+  options: UpOptions,
+  plan: SupervisorPlan,
+  tell: (detail: string) => void,
+): Promise<string> {
+  const { paths, signal, clock = systemClock } = options;
+  const running = await supervisorStatus(paths.supervisorSocket);
+  if (running?.planFingerprint === planFingerprint(plan) && !running.stopping) return "runs already";
+  if (running !== undefined) {
+    tell("replacing it; what it runs goes on");
+    for await (const _status of control(paths.supervisorSocket, "leave", signal));
+  }
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(supervisorTimeoutMs)]);
+  const logPath = join(paths.logDirectory, "supervisor.log");
+  for (;;) {
+    const exit = startSupervisor(paths, logPath);
+    const code = await awaitSocket(paths, exit, clock, deadline);
+    if (code === undefined) return running === undefined ? "started" : "replaced";
+    // Its predecessor has not quite gone yet.
+    if (code !== 75 || deadline.aborted) {
+      throw new PlatformError("INTERNAL", "the supervisor ended at once", {
+        cause: new Error(await logTail(logPath)),
+        remedy: `look at ${logPath}`,
+      });
+    }
+    await sleep(clock, retryMs, deadline);
+  }
+}
+
+interface Exit {
+  code: number | undefined;
+}
+
+function startSupervisor(paths: PlatformPaths, logPath: string): Exit {
+  const log = openLog(logPath);
+  const child = spawn(process.execPath, [...nodeFlags, programPath("supervisor"), planFile(paths)], {
+    cwd: "/",
+    detached: true,
+    env: { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" },
+    stdio: ["ignore", log.descriptor, log.descriptor],
+  });
+  log.close();
+  const exit: Exit = { code: undefined };
+  child.once("error", () => {
+    exit.code = 1;
+  });
+  child.once("exit", (code) => {
+    exit.code = code ?? 1;
+  });
+  child.unref();
+  return exit;
+}
+
+/** `undefined` once the supervisor answers; its exit code when it ended instead. */
+async function awaitSocket(
+  paths: PlatformPaths,
+  exit: Exit,
+  clock: Clock,
+  deadline: AbortSignal,
+): Promise<number | undefined> {
+  for (;;) {
+    if (exit.code !== undefined) return exit.code;
+    const status = await supervisorStatus(paths.supervisorSocket);
+    if (status !== undefined && !status.stopping) return undefined;
+    await new Promise<void>((resolve) => setTimeout(resolve, retryMs));
+    if (deadline.aborted)
+      throw new PlatformError("DEADLINE_EXCEEDED", "the supervisor did not answer in time", {
+        remedy: `look at ${join(paths.logDirectory, "supervisor.log")} (${clock.nowMs()})`,
+      });
+  }
+}
+
+async function untilReady(
+  paths: PlatformPaths,
+  plan: SupervisorPlan,
+  name: string,
+  signal: AbortSignal,
+  tell: (detail: string) => void,
+): Promise<SupervisorStatus> {
+  const unit = plan.units.find((each) => each.name === name);
+  const timeoutMs = (unit?.readyTimeoutMs ?? 0) + 5_000;
+  const deadline = AbortSignal.timeout(timeoutMs);
+  let detail = "";
+  try {
+    for await (const status of control(paths.supervisorSocket, "watch", AbortSignal.any([signal, deadline]))) {
+      const found = status.units.find((each) => each.name === name);
+      if (found?.state === "ready") return status;
+      detail = found?.detail ?? "";
+      if (detail !== "") tell(detail);
+      // It has failed thrice: it will not come by waiting.
+      if (found !== undefined && found.state === "backoff" && found.restarts >= 3) break;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!deadline.aborted) throw PlatformError.from(error, "UNAVAILABLE", "the supervisor has ended");
+  }
+  signal.throwIfAborted();
+  const tail = unit === undefined ? "" : await logTail(unit.logPath);
+  throw new PlatformError(
+    deadline.aborted ? "DEADLINE_EXCEEDED" : "UNAVAILABLE",
+    `${name} does not come up${detail === "" ? "" : `: ${detail}`}`,
+    {
+      ...(tail === "" ? {} : { cause: new Error(tail) }),
+      remedy: `look at ${unit?.logPath ?? paths.logDirectory} and at 'lm doctor'`,
+    },
+  );
+}
+
+async function resumeGuests(options: UpOptions, guests: GuestControl): Promise<void> {
+  const { paths, progress } = options;
+  const uids = await readResume(paths);
+  if (uids.length === 0) return;
+  await progress.run(
+    "Guests",
+    (stage) => guests.startAll(uids, stage),
+    (count) => `${count} started again`,
+  );
+  await rm(paths.resumeFile, { force: true });
+}
+
+async function readResume(paths: PlatformPaths): Promise<readonly string[]> {
+  try {
+    const value: unknown = JSON.parse(await readFile(paths.resumeFile, "utf8"));
+    return Array.isArray(value) ? value.filter((each): each is string => typeof each === "string") : [];
+  } catch {
+    return [];
+  }
+}
+
+function requireRoot(paths: PlatformPaths): void {
+  if (process.getuid?.() !== 0) {
+    throw new PlatformError("UNAUTHENTICATED", `bringing up the platform '${paths.name}' needs root`, {
+      remedy: "run it with sudo",
+    });
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Is this pid still the process that we started? Only with the same start time, in the same boot, and with our token in its command line.
+ * "Cannot read" is never a match.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat, clock ticks since boot, as text. */
+  readonly startTime: string;
+  readonly bootId: string;
+  readonly token: string;
+}
+
+export interface ProcessUsage {
+  readonly memoryBytes: number;
+  readonly uptimeMs: number;
+}
+
+/** USER_HZ: fixed at 100 in the kernel's interface to programs on every architecture that we run on. */
+const ticksPerSecond = 100;
+
+export function bootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+}
+
+/** The identity of a live process that carries the token; `undefined` when there is none. */
+export function identify(pid: number, token: string): ProcessIdentity | undefined {
+  const stat = statOf(pid);
+  if (stat === undefined || stat.state === "Z" || !commandLine(pid).includes(token)) return undefined;
+  return { pid, startTime: stat.startTime, bootId: bootId(), token };
+}
+
+export function isAlive(identity: ProcessIdentity): boolean {
+  const found = identify(identity.pid, identity.token);
+  return found !== undefined && found.startTime === identity.startTime && found.bootId === identity.bootId;
+}
+
+/** Signals the process only if it is provably ours. Says whether it was signalled. */
+export function signalIfOurs(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
+  if (!isAlive(identity)) return false;
+  try {
+    process.kill(identity.pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Live processes whose command line holds `text`. */
+export function findByCommandLine(text: string): readonly number[] {
+  return readdirSync("/proc").flatMap((entry) => {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid) return [];
+    return commandLine(pid).includes(text) && statOf(pid)?.state !== "Z" ? [pid] : [];
+  });
+}
+
+export function usageOf(pid: number): ProcessUsage | undefined {
+  const stat = statOf(pid);
+  if (stat === undefined) return undefined;
+  try {
+    const pages = Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]);
+    const upSeconds = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+    const startedSeconds = Number(stat.startTime) / ticksPerSecond;
+    return { memoryBytes: pages * 4_096, uptimeMs: Math.max(0, Math.round((upSeconds - startedSeconds) * 1_000)) };
+  } catch {
+    return undefined;
+  }
+}
+
+export function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
+}
+
+function statOf(pid: number): { readonly state: string; readonly startTime: string } | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The name, in parentheses, may hold blanks and parentheses itself.
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    const [state, startTime] = [fields[0], fields[19]];
+    return state === undefined || startTime === undefined ? undefined : { state, startTime };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,27 @@
+/** Where our own programs lie: beside each other in a release (`dist/*.mjs`), in their packages in a checkout. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { PlatformError } from "@liquidmetal/foundation";
+
+const checkout = {
+  supervisor: "supervisor/main.ts",
+  flintlockd: "../../host-agent/src/main.ts",
+  lm: "../../cli/src/main.ts",
+} as const;
+
+/** Absolute path of a program of ours, to be run by `process.execPath`. */
+export function programPath(name: keyof typeof checkout): string {
+  const here = import.meta.dirname;
+  const candidates = import.meta.filename.endsWith(".ts")
+    ? [join(here, checkout[name])]
+    : // A shared chunk of the bundle lies one folder below the programs.
+      [join(here, `${name}.mjs`), join(dirname(here), `${name}.mjs`)];
+  const found = candidates.find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  throw new PlatformError("INTERNAL", `the program '${name}' is missing: ${candidates.join(" and ")}`, {
+    remedy: "install this release again, or build it anew with 'npm run build'",
+  });
+}
+
+/** Flags that Node needs for our programs. */
+export const nodeFlags: readonly string[] = ["--disable-warning=ExperimentalWarning"];
