@@ -167,6 +167,19 @@ test("the spawner dies and comes back", async () => {
   assert.equal(unwrap(engine.get(uid)).phase, "running");
 });
 
+test("a process that was spawned while the spawner died is ended before the next start", async () => {
+  const world = new World();
+  world.host.faults.spawnerDiesSpawning = true;
+  const engine = await world.start();
+  const { uid } = unwrap(await engine.create(specOf("one")));
+  await world.settle();
+  assert.equal(world.host.alive().length, 1);
+  world.host.faults.spawnerDiesSpawning = false;
+  await world.settle(30_000);
+  assert.equal(unwrap(engine.get(uid)).phase, "running");
+  assert.deepEqual(world.faults(), []);
+});
+
 test("1,000 guests outlive the agent and are adopted, none restarted", async () => {
   const world = new World({ capacity: { vcpu: 1_000, memoryMiB: 1_000_000 } });
   const engine = await world.start();

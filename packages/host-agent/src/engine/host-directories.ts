@@ -1,9 +1,10 @@
 /**
  * Port: the directories of microVMs on the host, and its adapter over the file system.
  *
- * Leaves are 0700 and belong to the microVM's VMM; the directories above them are 0711, so that a VMM reaches its own and lists no other.
+ * Leaves are 0700 and belong to the microVM's VMM; the directories above them, up to the state directory, can be passed through by everyone and
+ * listed by nobody else (0711), so that a VMM reaches its own and sees no other.
  */
-import { chmod, chown, lstat, mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { chmod, chown, lstat, mkdir, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { attempt, PlatformError, type Result } from "@liquidmetal/foundation";
 
@@ -34,6 +35,8 @@ export function createHostDirectories(roots: DirectoryRoots): HostDirectories {
         assertInside(belongs(path), path);
         await guarded(path, async () => {
           await mkdir(dirname(path), { recursive: true, mode: 0o711 });
+          for (let above = dirname(path); above.startsWith(roots.stateDir); above = dirname(above)) await open(above);
+          if (path.startsWith(roots.runDir)) await open(roots.runDir);
           await mkdir(path, { recursive: true, mode: 0o700 });
           await chmod(path, 0o700);
           if (owner !== undefined) await chown(path, owner.uid, owner.gid);
@@ -66,6 +69,12 @@ export function createHostDirectories(roots: DirectoryRoots): HostDirectories {
         return found;
       }),
   };
+}
+
+/** Lets VMMs, which run as users of their own, pass through a directory; they still cannot list it. */
+async function open(path: string): Promise<void> {
+  const mode = (await stat(path)).mode & 0o777;
+  if ((mode & 0o011) !== 0o011) await chmod(path, mode | 0o011);
 }
 
 function assertInside(inside: boolean, path: string): void {

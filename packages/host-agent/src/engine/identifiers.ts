@@ -1,7 +1,8 @@
 /**
  * Identifiers: uids (ULIDs, as upstream has them) and the tokens that VMM processes carry in their command line.
  *
- * A token is `lmvm.<first 8 of the host id>.<uid>.<boots>`: unique per start, and enough to tell whose a stray process is.
+ * A token is `lmvm.<first 8 of the host id>.<uid>.<boots>`: unique per start, and enough to tell whose a stray process is. Dots, because
+ * QEMU's `-name` and file names take them as they are.
  */
 import type { Clock, Entropy } from "@liquidmetal/foundation";
 import { monotonicFactory } from "ulid";
@@ -17,12 +18,23 @@ export function isUid(text: string): boolean {
   return /^[0-9A-HJKMNP-TV-Z]{26}$/.test(text);
 }
 
+/** How the token of every process of this host begins. */
 export function tokenPrefix(hostId: string): string {
   return `lmvm.${hostId.slice(0, 8)}.`;
 }
 
+/** How the tokens of one microVM's processes begin. */
+export function tokenPrefixOf(hostId: string, uid: string): string {
+  return `${tokenPrefix(hostId)}${uid}.`;
+}
+
 export function vmmToken(hostId: string, uid: string, boots: number): string {
-  return `${tokenPrefix(hostId)}${uid}.${boots}`;
+  return `${tokenPrefixOf(hostId, uid)}${boots}`;
+}
+
+/** Token of the server of a shared folder. */
+export function folderToken(hostId: string, uid: string, volumeId: string): string {
+  return `${tokenPrefixOf(hostId, uid)}fs-${volumeId}`;
 }
 
 /** The uid in a token; undefined when it is not one of ours. */

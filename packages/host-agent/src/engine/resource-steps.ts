@@ -10,8 +10,9 @@ import {
   volumesOf,
 } from "@liquidmetal/microvm";
 import { type EngineContext, vmmIdentity } from "./context.ts";
-import { tokenPrefix } from "./identifiers.ts";
+import { folderToken } from "./identifiers.ts";
 import { type Executor, imageOf, type Run, recordOf } from "./run.ts";
+import { removeCgroup } from "./vmm-steps.ts";
 
 export const createDirectory: Executor<"create-directory"> = async (context, run) => {
   const record = recordOf(context, run);
@@ -67,7 +68,7 @@ async function makeVolume(
   const identity = vmmIdentity(record);
   if (source.kind === "virtiofs") {
     if (sharedFolders === undefined) throw new PlatformError("CAPABILITY_MISSING", "this host shares no directories");
-    const token = `${tokenPrefix(host.hostId)}${owner}:fs-${volumeId}`;
+    const token = folderToken(host.hostId, owner, volumeId);
     const { runDirectory } = record.made;
     const request = { owner, volumeId, path: source.path, readOnly, runDirectory, token };
     return unwrap(await sharedFolders.create(identity === undefined ? request : { ...request, identity }, { signal }));
@@ -176,6 +177,7 @@ export const releaseImages: Executor<"release-images"> = async (context, run, _s
 
 export const deleteDirectory: Executor<"delete-directory"> = async (context, run) => {
   const { made } = recordOf(context, run);
+  await removeCgroup(context, run.uid);
   unwrap(await context.deps.directories.remove(made.runDirectory));
   unwrap(await context.deps.directories.remove(made.directory));
   return { change: (record) => record };

@@ -7,7 +7,7 @@
 import { type Clock, PlatformError, withDeadline } from "@liquidmetal/foundation";
 import type { MicroVmRecord, ProcessIdentity } from "@liquidmetal/microvm";
 import type { EngineDependencies } from "./dependencies.ts";
-import { tokenPrefix } from "./identifiers.ts";
+import { tokenPrefix, tokenPrefixOf } from "./identifiers.ts";
 
 type Reaper = Pick<EngineDependencies, "spawner" | "logger"> & { readonly clock: Clock };
 
@@ -28,7 +28,7 @@ export async function killStrays(
 
 /** The same for one microVM. */
 export async function killStraysOf(deps: EngineDependencies, record: MicroVmRecord): Promise<void> {
-  const found = await deps.spawner.findByTokenPrefix(`${tokenPrefix(deps.host.hostId)}${record.uid}:`);
+  const found = await deps.spawner.findByTokenPrefix(tokenPrefixOf(deps.host.hostId, record.uid));
   await Promise.all(found.filter((one) => !names(record, one)).map((one) => killIfOurs(deps, one)));
 }
 

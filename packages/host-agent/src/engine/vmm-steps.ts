@@ -81,10 +81,18 @@ export const stopVmm: Executor<"stop-vmm"> = async (context, run, step, signal) 
     await stop(context, guest, run.forced ? "forced" : step.mode, signal);
     await guests.waitEnded(guest);
   }
-  const cgroup = cgroupName(deps, run.uid);
-  if (cgroup !== undefined) await deps.spawner.removeCgroup(cgroup);
+  await removeCgroup(context, run.uid).catch((error: unknown) => {
+    deps.logger.warn("cgroup.remove_failed", { uid: run.uid, error });
+  });
   return { change: (record) => ({ ...withoutProcess(record), phase: phaseWhenStopped(record) }) };
 };
+
+/** Throws SPAWNER_UNAVAILABLE, or INTERNAL while something is left in it. */
+export async function removeCgroup(context: EngineContext, uid: string): Promise<void> {
+  const { deps } = context;
+  const cgroup = cgroupName(deps, uid);
+  if (cgroup !== undefined) await deps.spawner.removeCgroup(cgroup);
+}
 
 /** A VMM that does not answer any more is killed, after proof that it is ours. */
 async function stop(

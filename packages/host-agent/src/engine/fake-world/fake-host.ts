@@ -38,6 +38,8 @@ export interface Faults {
   readonly missingImages: Set<string>;
   /** Starts never end (and ignore nothing but their signal). */
   startHangs: boolean;
+  /** The spawner dies right after it spawned: the process is there, and nobody knows. */
+  spawnerDiesSpawning: boolean;
   /** Why the next starts fail; empty = they do not. */
   startFails: string;
   /** Processes whose identity cannot be read. */
@@ -63,6 +65,7 @@ export class FakeHost {
     deafImages: new Set(),
     missingImages: new Set(),
     startHangs: false,
+    spawnerDiesSpawning: false,
     startFails: "",
     unverifiablePids: new Set(),
     diskFull: false,

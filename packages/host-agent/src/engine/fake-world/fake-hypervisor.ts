@@ -31,10 +31,10 @@ export function fakeHypervisor(host: FakeHost, session: Session): Hypervisor {
         const { faults } = host;
         if (faults.spawnerDown) throw new PlatformError("SPAWNER_UNAVAILABLE", "the spawner is gone");
         if (faults.startFails !== "") throw new PlatformError("HYPERVISOR_FAILED", faults.startFails);
-        if (host.processOf(machine.uid) !== undefined) throw new PlatformError("PHASE_CONFLICT", "it runs already");
         requireParts(host, machine.interfaces, machine.volumes);
         const disks = machine.volumes.map((volume) => volume.path);
         const process = host.spawn(machine.uid, machine.token, machine.bootGeneration, disks);
+        if (faults.spawnerDiesSpawning) throw new PlatformError("SPAWNER_UNAVAILABLE", "the spawner died");
         try {
           await onSpawned(process.identity);
           if (faults.startHangs) await aborted(signal);
