@@ -7,6 +7,7 @@ import type { PlatformPaths } from "./paths.ts";
 export function agentConfig(paths: PlatformPaths, configuration: PlatformConfiguration): string {
   const { grpcEndpoint, httpEndpoint, subnet, provider, egress, networkNamespace, containerdSocket } = configuration;
   const entries: Readonly<Record<string, string | boolean | undefined>> = {
+    "platform-name": paths.name,
     "state-dir": paths.agentState,
     "run-dir": join(paths.runDirectory, "vm"),
     "grpc-endpoint": grpcEndpoint ?? "",

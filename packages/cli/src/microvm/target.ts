@@ -57,6 +57,9 @@ function notFound(text: string, views: readonly MicroVmView[]): PlatformError {
   const names = views.flatMap((view) => [view.name, `${view.namespace}/${view.name}`]);
   const near = suggestion(text, names);
   return new PlatformError("MICROVM_NOT_FOUND", `there is no microVM '${text}'`, {
-    remedy: `${near === undefined ? "" : `did you mean '${near}'? `}List them with 'lm vm list -A'`,
+    remedy:
+      near === undefined
+        ? "list them with 'lm vm list -A'"
+        : `did you mean '${near}'? All are listed by 'lm vm list -A'`,
   });
 }

@@ -11,9 +11,7 @@ const marks = { ok: ["green", "✓"], info: ["dim", "·"], warn: ["yellow", "!"]
 export async function runDoctor(invocation: Invocation, session: Session): Promise<number | undefined> {
   using stages = session.stages();
   const probe = invocation.flags.text("probe") !== "false";
-  const found = await stages.run("Looking at this machine", (stage) =>
-    findings({ probe, signal: session.signal, onProgress: stage.update }),
-  );
+  const found = await stages.run("Looking at this machine", () => findings({ probe, signal: session.signal }));
   const failed = found.some((finding) => finding.status === "fail");
   if (session.format === "json") session.print(JSON.stringify(found, null, 2));
   else if (session.format === "yaml") session.print(await toYaml(found.map((finding): Json => ({ ...finding }))));

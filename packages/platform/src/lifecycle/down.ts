@@ -7,10 +7,10 @@ import { type Clock, systemClock } from "@liquidmetal/foundation";
 import { writeWhole } from "../configuration.ts";
 import type { PlatformPaths } from "../paths.ts";
 import { terminate } from "../process/ending.ts";
-import { findByCommandLine, identify } from "../process/identity.ts";
+import { commandLine, findPlatformProcesses, identify } from "../process/identity.ts";
 import { liveProcess, ProcessRecords } from "../process/record.ts";
 import { control, supervisorStatus } from "../supervisor/control-client.ts";
-import { type Leftover, leftoversOf, removeLeftovers } from "./leftovers.ts";
+import { type Leftover, leftoversOf, platformMarks, removeLeftovers } from "./leftovers.ts";
 import type { GuestControl, Progress } from "./progress.ts";
 
 export interface DownOptions {
@@ -75,11 +75,10 @@ async function endProcesses(options: DownOptions): Promise<void> {
     records.remove(record.unit);
   }
   // Whatever still carries this platform's directories in its command line: spawner, guests, dnsmasq.
-  for (const marker of [`${paths.runDirectory}/`, `${paths.stateDirectory}/`, `lmdns_${paths.name}_`]) {
-    for (const pid of findByCommandLine(marker)) {
-      if (pid === process.ppid) continue;
-      const identity = identify(pid, marker);
-      if (identity !== undefined) await terminate(identity, clock, graceMs);
-    }
+  const marks = platformMarks(paths);
+  for (const pid of findPlatformProcesses(marks)) {
+    const mark = marks.find((each) => commandLine(pid).includes(each));
+    const identity = mark === undefined ? undefined : identify(pid, mark);
+    if (identity !== undefined) await terminate(identity, clock, graceMs);
   }
 }

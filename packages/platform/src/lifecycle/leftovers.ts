@@ -5,7 +5,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { PlatformPaths } from "../paths.ts";
-import { commandLine, findByCommandLine } from "../process/identity.ts";
+import { commandLine, findPlatformProcesses } from "../process/identity.ts";
 
 export interface Leftover {
   readonly kind: "process" | "mount" | "namespace" | "device" | "rules" | "cgroup" | "file";
@@ -15,6 +15,11 @@ export interface Leftover {
 const execute = promisify(execFile);
 const commandTimeoutMs = 10_000;
 
+/** What the command line of every process of the platform holds one of. */
+export function platformMarks(paths: PlatformPaths): readonly string[] {
+  return [`${paths.runDirectory}/`, `${paths.stateDirectory}/`, `lmdns_${paths.name}_`];
+}
+
 /** `data`: the state directory counts as well. */
 export async function leftoversOf(
   paths: PlatformPaths,
@@ -23,10 +28,9 @@ export async function leftoversOf(
   const files = [paths.runDirectory, ...(options.data ? [paths.stateDirectory] : [])].filter((path) =>
     existsSync(path),
   );
-  const markers = [`${paths.runDirectory}/`, `${paths.stateDirectory}/`, `lmdns_${paths.name}_`];
-  const pids = new Set(markers.flatMap(findByCommandLine).filter((pid) => pid !== process.ppid));
+  const pids = findPlatformProcesses(platformMarks(paths));
   return [
-    ...[...pids].map((pid) => leftover("process", `${pid} ${commandLine(pid).slice(0, 120)}`)),
+    ...pids.map((pid) => leftover("process", `${pid} ${commandLine(pid).slice(0, 120)}`)),
     ...mounts(paths).map((path) => leftover("mount", path)),
     ...(existsSync(join("/run/netns", paths.networkNamespace)) ? [leftover("namespace", paths.networkNamespace)] : []),
     ...(await devices(paths)).map((name) => leftover("device", name)),

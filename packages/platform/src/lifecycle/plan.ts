@@ -77,7 +77,7 @@ async function agentUnit(
     name: "flintlockd",
     program: process.execPath,
     args: [...nodeFlags, programPath("flintlockd"), "run", "--config", paths.agentConfig],
-    env: { ...environment(), LM_PLATFORM: paths.name },
+    env: environment(),
     logPath: join(paths.logDirectory, "flintlockd.log"),
     after,
     readiness: { kind: "agent", socket: paths.agentSocket },

@@ -2,7 +2,8 @@
  * Is this pid still the process that we started? Only with the same start time, in the same boot, and with our token in its command line.
  * "Cannot read" is never a match.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -54,6 +55,23 @@ export function findByCommandLine(text: string): readonly number[] {
     if (!Number.isInteger(pid) || pid === process.pid) return [];
     return commandLine(pid).includes(text) && statOf(pid)?.state !== "Z" ? [pid] : [];
   });
+}
+
+/** Programs that a platform runs: nobody's pager or editor, which may name the same files, is taken for one of them. */
+const ownPrograms = /^(node|containerd|dnsmasq|virtiofsd|firecracker|cloud-hyper|qemu-system-)/;
+
+/** Live processes of a platform: programs of the kinds that it runs, with one of its marks in their command line. */
+export function findPlatformProcesses(marks: readonly string[]): readonly number[] {
+  const found = new Set(marks.flatMap((mark) => findByCommandLine(mark)));
+  return [...found].filter((pid) => pid !== process.ppid && ownPrograms.test(programName(pid)));
+}
+
+function programName(pid: number): string {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`));
+  } catch {
+    return "";
+  }
 }
 
 export function usageOf(pid: number): ProcessUsage | undefined {
