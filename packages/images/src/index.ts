@@ -6,4 +6,7 @@ export { ImageFileStore, type ImageFileStoreOptions } from "./files/image-file-s
 export { type ImageReference, parseReference } from "./reference.ts";
 export type { RegistryOptions } from "./registry/registry-client.ts";
 export { ContainerdImageStore, type ContainerdImageStoreOptions } from "./store/containerd-image-store.ts";
+export { type BlockStoreChoice, type BlockStorePreference, chooseBlockStore } from "./volumes/choose-block-store.ts";
 export { FileBlockStore, type FileBlockStoreOptions } from "./volumes/file-block-store.ts";
+export { SnapshotBlockStore, type SnapshotBlockStoreOptions } from "./volumes/snapshot-block-store.ts";
+export { type VirtiofsRequest, VirtiofsStore, type VirtiofsStoreOptions } from "./volumes/virtiofs-store.ts";

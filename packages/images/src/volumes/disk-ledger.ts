@@ -71,6 +71,10 @@ export class DiskLedger {
     return this.#entries.get(keyOf(owner, volumeId));
   }
 
+  hasPath(path: string): boolean {
+    return this.#entries.values().some((entry) => entry.path === path);
+  }
+
   usersOf(baseKey: string): number {
     return this.#entries.values().reduce((count, entry) => count + (entry.baseKey === baseKey ? 1 : 0), 0);
   }
