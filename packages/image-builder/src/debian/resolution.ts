@@ -68,7 +68,7 @@ async function firstResolvable(
 }
 
 async function simulateInstall(wanted: readonly string[], { signal }: ResolveOptions): Promise<ToolResult> {
-  const directory = await mkdtemp(join(tmpdir(), "liquidmetal-resolve-"));
+  const directory = await mkdtemp(join(tmpdir(), `liquidmetal-${process.pid}-resolve-`));
   try {
     const status = join(directory, "status");
     await writeFile(status, "");

@@ -29,7 +29,7 @@ export async function fetchAndUnpack(
   packages: readonly ResolvedPackage[],
   options: UnpackOptions,
 ): Promise<readonly UnpackedPackage[]> {
-  const downloads = await mkdtemp(join(tmpdir(), "liquidmetal-packages-"));
+  const downloads = await mkdtemp(join(tmpdir(), `liquidmetal-${process.pid}-packages-`));
   try {
     await giveToApt(downloads);
     await download(packages, downloads, options);
