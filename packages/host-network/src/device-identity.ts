@@ -80,6 +80,15 @@ export function derivedMac(platform: string, uid: string, deviceId: string, atte
   return [first, ...digest.subarray(1, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
+/**
+ * Hardware address of a tap's host side: the guest's, with a first byte higher than any vendor's. A bridge without an address of its own takes the lowest of
+ * its ports, so such a tap never changes the address of a user's bridge.
+ */
+export function tapMac(guestMac: string): string {
+  const rest = guestMac.slice(2).toLowerCase();
+  return guestMac.slice(0, 2).toLowerCase() === "fe" ? `fa${rest}` : `fe${rest}`;
+}
+
 function encode(word: string): string {
   return Array.from(Buffer.from(word, "utf8"), (byte) => {
     const letter = String.fromCharCode(byte);

@@ -24,9 +24,9 @@ export interface DnsmasqCommand {
   readonly pidPath: string;
 }
 
-/** Prefix of the tokens of this platform's dnsmasq processes, of any configuration. */
+/** Prefix of the tokens of this platform's dnsmasq processes, of any configuration. A platform's name has no underscore, so prefixes never overlap. */
 export function dnsmasqTokenPrefix(platform: string): string {
-  return `lmdns:${platform}:`;
+  return `lmdns_${platform}_`;
 }
 
 export function dnsmasqPaths(layout: EmbeddedLayout): DnsmasqPaths {
@@ -72,6 +72,6 @@ export function dnsmasqCommand(layout: EmbeddedLayout, user: string, resolvPath:
     "--log-facility=-",
   ];
   const token = `${dnsmasqTokenPrefix(layout.platform)}${createHash("sha256").update(args.join("\0")).digest("hex").slice(0, 12)}`;
-  const pidPath = join(layout.stateDirectory, `${token}.pid`);
+  const pidPath = join(layout.stateDirectory, token);
   return { args: [...args, `--pid-file=${pidPath}`], token, pidPath };
 }

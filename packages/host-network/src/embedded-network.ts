@@ -8,7 +8,7 @@ import { mkdir } from "node:fs/promises";
 import { PlatformError } from "@liquidmetal/foundation";
 import type { Spawner } from "@liquidmetal/microvm";
 import { runTool } from "./command.ts";
-import { shortHash } from "./device-identity.ts";
+import { derivedMac, shortHash } from "./device-identity.ts";
 import {
   configuredSubnet,
   type EmbeddedLayout,
@@ -169,7 +169,9 @@ export class EmbeddedNetwork {
     const unfinished = `lmnb${shortHash(platform, bridgeName)}`;
     await this.#inner.succeeds("link", "del", "dev", unfinished);
     const settings = ["type", "bridge", "stp_state", "0", "forward_delay", "0", "mcast_snooping", "0"];
-    await this.#inner.require("link", "add", "name", unfinished, ...settings);
+    // Without an address of its own a bridge takes the lowest of its ports, and changes it as ports come and go: under the guests' ARP caches.
+    const mac = derivedMac(platform, "embedded", bridgeName);
+    await this.#inner.require("link", "add", "name", unfinished, "address", mac, ...settings);
     await this.#inner.require("link", "set", "dev", unfinished, "name", bridgeName, "alias", bridgeAlias);
   }
 

@@ -8,7 +8,7 @@
 import { PlatformError } from "@liquidmetal/foundation";
 import type { InterfaceType, OwnedDevice, Spawner } from "@liquidmetal/microvm";
 import { Coalescer } from "./coalescer.ts";
-import { ownedDevice, shortHash, unfinishedName } from "./device-identity.ts";
+import { ownedDevice, shortHash, tapMac, unfinishedName } from "./device-identity.ts";
 import { IpCommand, type LinkState } from "./ip-batch.ts";
 
 export interface DeviceRequest {
@@ -17,7 +17,7 @@ export interface DeviceRequest {
   readonly alias: string;
   /** Bridge of a tap, parent of a macvtap. */
   readonly attachTo: string;
-  /** Hardware address of the host device: given to macvtaps, whose guest must use the same. */
+  /** The guest's hardware address: a macvtap bears the same, a tap one of its own (`tapMac`). */
   readonly mac: string;
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   /** Ports that are isolated do not reach each other, only the bridge itself. */
@@ -177,7 +177,8 @@ function departureGroup(platform: string): number {
 function creation(request: DeviceRequest): readonly string[] {
   const { name, alias, attachTo, mac, owner } = request;
   const unfinished = unfinishedName(name);
-  const finish = `link set dev ${unfinished} name ${name} alias ${alias}`;
+  const address = request.type === "macvtap" ? mac : tapMac(mac);
+  const finish = `link set dev ${unfinished} name ${name} alias ${alias} address ${address}`;
   if (request.type === "macvtap") {
     const making = `link add link ${attachTo} name ${unfinished} address ${mac} type macvtap mode bridge`;
     return [making, `${finish} up`, `link show dev ${name}`];
