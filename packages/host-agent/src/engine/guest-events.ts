@@ -67,7 +67,7 @@ export function applyExit(context: EngineContext, uid: string, exit: GuestExit, 
   const gone = withoutProcess(record, exit);
   const wanted = record.desired === "running" || record.desired === "paused";
   if (!wanted || exit.cause === "requested") {
-    records.update(uid, () => gone);
+    records.update(uid, () => gone, [], "relaxed");
     return;
   }
   const happening = exitHappening(exit);

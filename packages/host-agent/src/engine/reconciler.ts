@@ -5,13 +5,13 @@
  * commit. A new wish (delete, stop) aborts the step in progress; whatever it left is found by the next observation.
  */
 import { KeyedQueue, PlatformError, withDeadline } from "@liquidmetal/foundation";
-import { type MicroVmRecord, type Observation, type Phase, plan, type Step } from "@liquidmetal/microvm";
+import { type MicroVmRecord, type Observation, plan, type Step } from "@liquidmetal/microvm";
 import type { EngineContext } from "./context.ts";
 import { judge } from "./failure.ts";
 import { observe } from "./observe.ts";
-import type { Happening } from "./records.ts";
 import { isFailure } from "./restart-policy.ts";
 import type { Done, Run } from "./run.ts";
+import { begun, ended, happeningsAfter, happeningsBefore, settledHappenings, settledPhase } from "./step-effects.ts";
 import { StepRunner } from "./step-runner.ts";
 
 /** Observations in one run; a world that changes as fast as we mend it gets its next turn after a pause. */
@@ -154,7 +154,8 @@ export class Reconciler {
     const { records, failpoints } = this.#context;
     const { uid } = run;
     const [first] = steps;
-    if (first !== undefined) records.update(uid, (record) => begun(record, first), happeningsOf(planned, first));
+    if (first !== undefined)
+      records.update(uid, (record) => begun(record, first), happeningsBefore(planned, first), "relaxed");
     for (const [index, step] of steps.entries()) {
       await failpoints.reach(`${step.kind}:before-act`);
       const done = await this.#steps.run(run, step, signal);
@@ -175,6 +176,7 @@ export class Reconciler {
         uid,
         (record) => (next === undefined ? ended(done.change(record)) : begun(done.change(record), next)),
         happenings,
+        "relaxed",
       );
     } finally {
       done.afterwards?.();
@@ -207,6 +209,7 @@ export class Reconciler {
       uid,
       (now) => ({ ...ended(now), ...words, phase, retry: { attempts, notBeforeMs: 0 } }),
       record.phase === phase ? [] : settledHappenings(phase),
+      "relaxed",
     );
   }
 
@@ -225,6 +228,7 @@ export class Reconciler {
         uid,
         (now) => ({ ...ended(now), phase, reason, message, retry }),
         repeated ? [] : [{ severity: "warning", reason, message }],
+        "relaxed",
       );
     } catch (commitError) {
       deps.logger.error("reconcile.failure_not_recorded", { uid, error: commitError });
@@ -236,87 +240,4 @@ export class Reconciler {
 
 function wishChanged(planned: MicroVmRecord, now: MicroVmRecord | undefined): boolean {
   return now !== undefined && (now.desired !== planned.desired || now.bootGeneration !== planned.bootGeneration);
-}
-
-function begun(record: MicroVmRecord, step: Step): MicroVmRecord {
-  const boots = step.kind === "start-vmm" ? record.boots + 1 : record.boots;
-  return { ...record, phase: phaseDuring(step, record), inFlight: step.kind, boots };
-}
-
-function ended(record: MicroVmRecord): MicroVmRecord {
-  const { inFlight: _done, ...rest } = record;
-  return rest;
-}
-
-function phaseDuring(step: Step, record: MicroVmRecord): Phase {
-  if (record.desired === "deleted") return "deleting";
-  switch (step.kind) {
-    case "create-directory":
-    case "fetch-kernel":
-    case "fetch-initrd":
-    case "create-volume":
-    case "create-interface":
-    case "write-seed":
-      return "preparing";
-    case "start-vmm":
-      return "starting";
-    case "stop-vmm":
-      return "stopping";
-    case "pause-vmm":
-    case "resume-vmm":
-      return record.phase;
-    case "release-interface":
-    case "release-volume":
-    case "release-images":
-    case "delete-directory":
-    case "forget":
-      return "deleting";
-    default:
-      return step satisfies never;
-  }
-}
-
-/** A guest that ended badly and is not to be restarted stays `failed`. */
-function settledPhase(record: MicroVmRecord): Phase {
-  switch (record.desired) {
-    case "running":
-      return "running";
-    case "paused":
-      return "paused";
-    case "stopped":
-      return record.phase === "failed" && isFailure(record.guest.lastExit) ? "failed" : "stopped";
-    case "deleted":
-      return "deleting";
-    default:
-      return record.desired satisfies never;
-  }
-}
-
-function happeningsOf(record: MicroVmRecord, step: Step): readonly Happening[] {
-  if (step.kind !== "stop-vmm") return [];
-  return [
-    {
-      reason: "Stopping",
-      message: record.desired === "deleted" ? "it is to be deleted" : "the guest is asked to power off",
-    },
-  ];
-}
-
-function happeningsAfter(record: MicroVmRecord, step: Step): readonly Happening[] {
-  switch (step.kind) {
-    case "start-vmm":
-      return [{ reason: "Started", message: `the VMM runs (start ${record.boots})` }];
-    case "stop-vmm":
-      return [{ reason: "Stopped", message: "the VMM has ended" }];
-    case "pause-vmm":
-      return [{ reason: "Paused", message: "the guest's processors are stopped" }];
-    case "resume-vmm":
-      return [{ reason: "Resumed", message: "the guest runs on" }];
-    default:
-      return [];
-  }
-}
-
-function settledHappenings(phase: Phase): readonly Happening[] {
-  return phase === "stopped" ? [{ reason: "Stopped", message: "no VMM runs" }] : [];
 }

@@ -7,6 +7,7 @@
 import { Broadcast, type Clock, PlatformError } from "@liquidmetal/foundation";
 import {
   canTransition,
+  type Durability,
   type EventRecord,
   type Journal,
   type MicroVmRecord,
@@ -80,19 +81,28 @@ export class Records {
 
   /** Commits a new record. Throws DISK_FULL. */
   insert(record: MicroVmRecord, happening: Happening): MicroVmRecord {
-    this.#commit(record, [happening]);
+    this.#commit(record, [happening], "full");
     return record;
   }
 
-  /** Applies `change` to the newest record and commits the result. Undefined when there is no such record. Throws DISK_FULL. */
-  update(uid: string, change: RecordChange, happenings: readonly Happening[] = []): MicroVmRecord | undefined {
+  /**
+   * Applies `change` to the newest record and commits the result. A commit with happenings is always a full one: a position that a watcher has
+   * seen is never given out again.
+   * Undefined when there is no such record. Throws DISK_FULL.
+   */
+  update(
+    uid: string,
+    change: RecordChange,
+    happenings: readonly Happening[] = [],
+    durability: Durability = "full",
+  ): MicroVmRecord | undefined {
     const current = this.#records.get(uid);
     if (current === undefined) return undefined;
     const changed = change(current);
     if (changed === current && happenings.length === 0) return current;
     assertTransition(current.phase, changed.phase, uid);
     const next = { ...changed, version: current.version + 1, updatedAtMs: this.#clock.nowMs() };
-    this.#commit(next, happenings);
+    this.#commit(next, happenings, happenings.length > 0 ? "full" : durability);
     return next;
   }
 
@@ -107,10 +117,11 @@ export class Records {
     this.#publish("deleted", { ...record, phase: "deleted" }, events);
   }
 
-  #commit(record: MicroVmRecord, happenings: readonly Happening[]): void {
+  #commit(record: MicroVmRecord, happenings: readonly Happening[], durability: Durability): void {
     const events = this.#journal.commit(
       record,
       happenings.map((happening) => this.#event(record, happening)),
+      durability,
     );
     this.#keep(record);
     this.#publish("changed", record, events);

@@ -23,7 +23,8 @@ export const startVmm: Executor<"start-vmm"> = async (context, run, _step, signa
     await context.failpoints.reach("start-vmm:spawned");
     // Too late: the step was given up. The driver ends the process when this rejects.
     signal.throwIfAborted();
-    records.update(run.uid, (now) => ({ ...now, made: { ...now.made, process, processGeneration: generation } }));
+    const named = { process, processGeneration: generation };
+    records.update(run.uid, (now) => ({ ...now, made: { ...now.made, ...named } }), [], "relaxed");
   };
   const timeoutMs = deps.config.stepTimeoutMs["start-vmm"];
   const started = await driver.start(prepared, { onSpawned, signal, timeoutMs });
@@ -52,7 +53,7 @@ export const startVmm: Executor<"start-vmm"> = async (context, run, _step, signa
 async function afterFailedStart(context: EngineContext, uid: string, error: PlatformError): Promise<PlatformError> {
   const process = context.records.get(uid)?.made.process;
   if (process !== undefined && (await context.deps.spawner.verdict(process)) === "gone") {
-    context.records.update(uid, withoutProcess);
+    context.records.update(uid, withoutProcess, [], "relaxed");
   }
   return error;
 }

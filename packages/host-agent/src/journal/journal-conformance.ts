@@ -29,7 +29,7 @@ export function journalConformance(name: string, make: () => JournalUnderTest): 
   });
 }
 
-const record = (uid: string, version = 1, padding = ""): MicroVmRecord => ({
+export const sampleRecord = (uid: string, version = 1, padding = ""): MicroVmRecord => ({
   uid,
   version,
   desired: "running",
@@ -73,22 +73,22 @@ const event = (uid: string, reason = "Reason"): NewEvent => {
 function keepsRecords(subject: JournalUnderTest): void {
   const first = subject.open();
   assert.deepEqual(first.load(), []);
-  first.commit(record("B"));
-  first.commit(record("A"), [event("A")]);
-  first.commit(record("B", 2));
-  first.commit(record("C"));
+  first.commit(sampleRecord("B"));
+  first.commit(sampleRecord("A"), [event("A")]);
+  first.commit(sampleRecord("B", 2), [], "relaxed");
+  first.commit(sampleRecord("C"));
   first.forget("C", [event("C")]);
   first.forget("never-was");
   first.close();
   const second = subject.open();
-  assert.deepEqual(second.load(), [record("A"), record("B", 2)]);
+  assert.deepEqual(second.load(), [sampleRecord("A"), sampleRecord("B", 2)]);
   second.close();
 }
 
 function keepsPositions(subject: JournalUnderTest): void {
   const first = subject.open(2);
   assert.deepEqual([first.firstPosition(), first.lastPosition()], [0, 0]);
-  assert.deepEqual(first.commit(record("A"), [event("A"), event("A", "Other")]), [
+  assert.deepEqual(first.commit(sampleRecord("A"), [event("A"), event("A", "Other")]), [
     { position: 1, ...event("A") },
     { position: 2, ...event("A", "Other") },
   ]);
@@ -96,14 +96,14 @@ function keepsPositions(subject: JournalUnderTest): void {
   first.close();
   const second = subject.open(2);
   assert.equal(second.lastPosition(), 3);
-  assert.equal(second.commit(record("B"), [event("B")])[0]?.position, 4);
+  assert.equal(second.commit(sampleRecord("B"), [event("B")])[0]?.position, 4);
   assert.deepEqual([second.firstPosition(), second.lastPosition()], [3, 4]);
   second.close();
 }
 
 function boundsEvents(subject: JournalUnderTest): void {
   const journal = subject.open(10);
-  for (let count = 0; count < 35; count++) journal.commit(record("A", count + 1), [event("A")]);
+  for (let count = 0; count < 35; count++) journal.commit(sampleRecord("A", count + 1), [event("A")]);
   const kept = journal.events({});
   assert.deepEqual([kept.length, kept[0]?.position, kept.at(-1)?.position], [10, 26, 35]);
   assert.equal(journal.firstPosition(), 26);
@@ -112,7 +112,7 @@ function boundsEvents(subject: JournalUnderTest): void {
 
 function filtersEvents(subject: JournalUnderTest): void {
   const journal = subject.open();
-  for (const uid of ["A", "B", "A", "B", "A"]) journal.commit(record(uid), [event(uid)]);
+  for (const uid of ["A", "B", "A", "B", "A"]) journal.commit(sampleRecord(uid), [event(uid)]);
   const positions = (filter: Parameters<Journal["events"]>[0]) =>
     journal.events(filter).map(({ position }) => position);
   assert.deepEqual(positions({ uid: "A" }), [1, 3, 5]);
@@ -143,14 +143,14 @@ function locks(subject: JournalUnderTest): void {
 
 function survivesFullDisk(subject: JournalUnderTest): void {
   const journal = subject.open();
-  journal.commit(record("A"), [event("A")]);
+  journal.commit(sampleRecord("A"), [event("A")]);
   subject.setFull(true);
   const padding = "x".repeat(1_000_000);
-  assert.throws(() => journal.commit(record("A", 2, padding), [event("A"), event("A")]), { code: "DISK_FULL" });
-  assert.throws(() => journal.commit(record("B", 1, padding)), { code: "DISK_FULL" });
-  assert.deepEqual([journal.load(), journal.lastPosition(), journal.events({}).length], [[record("A")], 1, 1]);
+  assert.throws(() => journal.commit(sampleRecord("A", 2, padding), [event("A"), event("A")]), { code: "DISK_FULL" });
+  assert.throws(() => journal.commit(sampleRecord("B", 1, padding)), { code: "DISK_FULL" });
+  assert.deepEqual([journal.load(), journal.lastPosition(), journal.events({}).length], [[sampleRecord("A")], 1, 1]);
   subject.setFull(false);
-  assert.equal(journal.commit(record("A", 2, padding), [event("A")])[0]?.position, 2);
-  assert.deepEqual(journal.load(), [record("A", 2, padding)]);
+  assert.equal(journal.commit(sampleRecord("A", 2, padding), [event("A")])[0]?.position, 2);
+  assert.deepEqual(journal.load(), [sampleRecord("A", 2, padding)]);
   journal.close();
 }

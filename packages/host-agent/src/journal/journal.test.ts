@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { FakeJournal, FakeJournalDisk } from "./fake-journal.ts";
-import { type JournalUnderTest, journalConformance } from "./journal-conformance.ts";
+import { type JournalUnderTest, journalConformance, sampleRecord } from "./journal-conformance.ts";
 import { openSqliteJournal } from "./sqlite-journal.ts";
 
 journalConformance("fake", (): JournalUnderTest => {
@@ -102,6 +102,7 @@ test("the lock dies with its process, and what was committed survives the kill",
   const script = `import { openSqliteJournal } from ${JSON.stringify(module)};
     const journal = openSqliteJournal({ path: ${JSON.stringify(place.path)} });
     journal.setSetting("host-id", "abc");
+    journal.commit(JSON.parse(${JSON.stringify(JSON.stringify(sampleRecord("A")))}), [], "relaxed");
     process.stdout.write("open");
     setInterval(() => undefined, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
@@ -113,5 +114,6 @@ test("the lock dies with its process, and what was committed survives the kill",
   await once(child, "exit");
   const journal = openSqliteJournal(place);
   assert.equal(journal.setting("host-id"), "abc");
+  assert.deepEqual(journal.load(), [sampleRecord("A")]);
   journal.close();
 });

@@ -1,14 +1,15 @@
 /**
  * The journal over SQLite (`node:sqlite`): one file, write-ahead log, full sync.
  *
- * `commit` returns when the data is on the disk. The file is held by an exclusive lock from open to close; the kernel drops it when the
+ * `commit` returns when the data is on the disk. A relaxed one is written to the log without waiting for the disk (`synchronous = NORMAL`): the log
+ * stays consistent and in order, and the next full commit takes it along. The file is held by an exclusive lock from open to close; the kernel drops it when the
  * process dies, however it dies, so there is no stale lock to clean. Records hold user data: the file is 0600 in a directory 0700.
  */
 import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { type ErrorCode, PlatformError } from "@liquidmetal/foundation";
-import type { EventRecord, Journal, MicroVmRecord, NewEvent } from "@liquidmetal/microvm";
+import type { Durability, EventRecord, Journal, MicroVmRecord, NewEvent } from "@liquidmetal/microvm";
 import { checkSchema, migrate } from "./schema.ts";
 
 export interface SqliteJournalOptions {
@@ -59,6 +60,7 @@ class SqliteJournal implements Journal {
   readonly #eventsOfAll: StatementSync;
   readonly #eventsOfOne: StatementSync;
   #last: number;
+  #durability: Durability = "full";
 
   constructor(database: DatabaseSync, path: string, eventsMax: number) {
     this.#database = database;
@@ -86,12 +88,16 @@ class SqliteJournal implements Journal {
     );
   }
 
-  commit(record: MicroVmRecord, events: readonly NewEvent[] = []): readonly EventRecord[] {
-    return this.#write(events, () => this.#putRecord.run(record.uid, JSON.stringify(record)));
+  commit(
+    record: MicroVmRecord,
+    events: readonly NewEvent[] = [],
+    durability: Durability = "full",
+  ): readonly EventRecord[] {
+    return this.#write(durability, events, () => this.#putRecord.run(record.uid, JSON.stringify(record)));
   }
 
   forget(uid: string, events: readonly NewEvent[] = []): readonly EventRecord[] {
-    return this.#write(events, () => this.#deleteRecord.run(uid));
+    return this.#write("full", events, () => this.#deleteRecord.run(uid));
   }
 
   events(filter: {
@@ -127,7 +133,10 @@ class SqliteJournal implements Journal {
   setSetting(key: string, value: string): void {
     const put =
       "INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-    this.#guard(() => this.#database.prepare(put).run(key, value));
+    this.#guard(() => {
+      this.#sync("full");
+      this.#database.prepare(put).run(key, value);
+    });
   }
 
   close(): void {
@@ -135,8 +144,9 @@ class SqliteJournal implements Journal {
   }
 
   /** One transaction: all of it or nothing. A change without events is a transaction by itself. */
-  #write(events: readonly NewEvent[], change: () => void): readonly EventRecord[] {
+  #write(durability: Durability, events: readonly NewEvent[], change: () => void): readonly EventRecord[] {
     return this.#guard(() => {
+      this.#sync(durability);
       if (events.length === 0) {
         change();
         return [];
@@ -156,6 +166,12 @@ class SqliteJournal implements Journal {
         throw error;
       }
     });
+  }
+
+  #sync(durability: Durability): void {
+    if (this.#durability === durability) return;
+    this.#database.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
+    this.#durability = durability;
   }
 
   #append(event: NewEvent): number {

@@ -1,7 +1,7 @@
 /**
  * Port: durable records.
  *
- * `commit` returns only when the record would survive a power cut. Records are few (thousands): all are held in memory by the agent,
+ * `commit` returns only when the record would survive a power cut, unless it is asked for less. Records are few (thousands): all are held in memory by the agent,
  * the journal is read once at start. Events are kept up to a bound, oldest dropped, positions never reused.
  */
 import type { MicroVmRecord } from "../record.ts";
@@ -21,11 +21,18 @@ export interface EventRecord {
 
 export type NewEvent = Omit<EventRecord, "position">;
 
+/**
+ * - `full`: survives a power cut. Whatever a user was told.
+ * - `relaxed`: survives the death of the agent, however it dies, but perhaps not a power cut; the next full write makes it durable, and no order is
+ *   ever changed. For progress that can be found out again: after a power cut no process and no device is left that such a record could name.
+ */
+export type Durability = "full" | "relaxed";
+
 export interface Journal {
   /** Everything, as it was last committed. Throws STATE_TOO_NEW or STATE_CORRUPT. */
   load(): readonly MicroVmRecord[];
   /** Writes a record and the events that belong to it in one transaction; returns the events with their positions. Throws DISK_FULL. */
-  commit(record: MicroVmRecord, events?: readonly NewEvent[]): readonly EventRecord[];
+  commit(record: MicroVmRecord, events?: readonly NewEvent[], durability?: Durability): readonly EventRecord[];
   /** Removes a record, for ever. */
   forget(uid: string, events?: readonly NewEvent[]): readonly EventRecord[];
   events(filter: {
