@@ -204,7 +204,11 @@ class SpawnerClient implements ProcessSpawner {
     };
     child.once("error", (error) => die(error.message));
     child.once("exit", (code, signal) => die(signal ?? `code ${code}`));
-    channel.onClosed(() => child.kill("SIGTERM"));
+    // At once, not when the process has ended: until then whoever asks again would be given the closed channel, without end.
+    channel.onClosed(() => {
+      child.kill("SIGTERM");
+      die("its connection was lost");
+    });
     this.#setChannel.resolve(channel);
   }
 

@@ -29,17 +29,28 @@ interface FakeProcess {
   exit?: ProcessExit;
 }
 
+/** The processes of one host, shared by the spawners that follow each other on it. */
+interface FakeProcessTable {
+  readonly processes: Map<number, FakeProcess>;
+  nextPid: number;
+}
+
 type Signal = Parameters<Spawner["signal"]>[1];
 
 export class FakeSpawner implements Spawner {
   readonly bootId = "00000000-0000-4000-8000-000000000000";
   readonly #options: FakeSpawnerOptions;
-  readonly #processes: Map<number, FakeProcess> = new Map();
-  #nextPid = 1_000;
+  readonly #table: FakeProcessTable;
   #closed = false;
 
-  constructor(options: FakeSpawnerOptions = {}) {
+  constructor(options: FakeSpawnerOptions = {}, table: FakeProcessTable = { processes: new Map(), nextPid: 1_000 }) {
     this.#options = options;
+    this.#table = table;
+  }
+
+  /** The spawner of the next agent on the same host: it finds the processes of this one alive. */
+  successor(): FakeSpawner {
+    return new FakeSpawner(this.#options, this.#table);
   }
 
   /** Requests of the processes that live. */
@@ -59,9 +70,9 @@ export class FakeSpawner implements Spawner {
     if (this.#closed) return err(new PlatformError("SPAWNER_UNAVAILABLE", "the spawner was closed"));
     if (!this.#exists(request.program))
       return err(new PlatformError("PROCESS_FAILED", `${request.program}: not found`));
-    const pid = this.#nextPid++;
+    const pid = this.#table.nextPid++;
     const identity = { pid, startTime: String(pid * 10), bootId: this.bootId, token: request.token };
-    this.#processes.set(pid, { identity, request, exited: Promise.withResolvers() });
+    this.#table.processes.set(pid, { identity, request, exited: Promise.withResolvers() });
     return ok(identity);
   }
 
@@ -116,11 +127,11 @@ export class FakeSpawner implements Spawner {
   }
 
   #alive(): FakeProcess[] {
-    return [...this.#processes.values()].filter((process) => process.exit === undefined);
+    return [...this.#table.processes.values()].filter((process) => process.exit === undefined);
   }
 
   #find(identity: ProcessIdentity): FakeProcess | undefined {
-    const process = this.#processes.get(identity.pid);
+    const process = this.#table.processes.get(identity.pid);
     return process?.identity.startTime === identity.startTime && identity.bootId === this.bootId ? process : undefined;
   }
 

@@ -14,6 +14,8 @@ export interface ProcessStat {
   /** `Z` and `X` have ended and only wait to be collected. */
   readonly state: string;
   readonly startTime: string;
+  /** It is on its way out (PF_EXITING): its memory, and with it the command line, may be gone already. */
+  readonly exiting: boolean;
 }
 
 /** State and start time; undefined when there is no such process. Throws what else prevents reading. */
@@ -22,7 +24,7 @@ export function readStat(pid: number): ProcessStat | undefined {
   if (line === undefined) return undefined;
   // The name, field 2, may hold blanks and parentheses: what follows the last one is regular.
   const rest = line.slice(line.lastIndexOf(")") + 2).split(" ");
-  return { state: rest[0] ?? "", startTime: rest[19] ?? "" };
+  return { state: rest[0] ?? "", startTime: rest[19] ?? "", exiting: (Number(rest[6]) & 4) !== 0 };
 }
 
 /** The arguments of a process; empty when it is gone or has none (kernel threads, ended processes). */
@@ -38,7 +40,7 @@ export function verdictOf(identity: ProcessIdentity): LivenessVerdict {
     if (stat === undefined || stat.startTime !== identity.startTime || ended(stat)) return "gone";
     if (readCommandLine(identity.pid).some((argument) => argument.includes(identity.token))) return "alive";
     const again = readStat(identity.pid);
-    return again === undefined || ended(again) ? "gone" : "unverifiable";
+    return again === undefined || ended(again) || again.exiting ? "gone" : "unverifiable";
   } catch {
     return "unverifiable";
   }
