@@ -78,12 +78,12 @@ describe("images of the quickstart under bare QEMU", {
     assert.doesNotMatch(stdout, /needs_recovery/);
   });
 
-  it("boots from the ELF kernel with a static address, is ready again for another connection, and heeds the power button", {
+  it("boots from the ELF kernel with a read-only root volume and a static address, is ready again for another connection, and heeds the power button", {
     timeout: bootMs,
   }, async () => {
     await using machine = await boot(
       { network: `${guestMac} static 10.77.0.9/24 10.77.0.1 10.77.0.1,10.77.0.2\n` },
-      { kernelPath: images.kernel.elfKernelPath },
+      { kernelPath: images.kernel.elfKernelPath, extraArguments: "ro" },
     );
     const first = await machine.agent();
     const ready = { event: "ready", addresses: ["10.77.0.9"] };
@@ -92,8 +92,13 @@ describe("images of the quickstart under bare QEMU", {
     const second = await machine.agent();
     second.say('{"command":"status"}');
     assert.deepEqual(await second.hear(), ready);
-    const said = await machine.ssh("10.77.0.9", identity, "cat /etc/resolv.conf; ip route | head -1");
+    const said = await machine.ssh(
+      "10.77.0.9",
+      identity,
+      "cat /etc/resolv.conf; ip route | head -1; touch /made 2>&1 || true",
+    );
     assert.match(said, /^nameserver 10\.77\.0\.1\nnameserver 10\.77\.0\.2\ndefault via 10\.77\.0\.1/);
+    assert.match(said, /touch: \/made: Read-only file system/);
     await machine.pressPowerButton();
     assert.equal(await machine.ended(30_000), 0);
   });
