@@ -142,6 +142,16 @@ for (const major of [1, 2] as const) {
       assert.match(result.error.message, /s390x/);
     });
 
+    test("an image in use is not removed, and its users are named", async () => {
+      await importHello("example.org/used:1");
+      const careful = new ContainerdImageStore({ address: daemon.address, usersOf: () => ["default/web-1"] });
+      const result = await careful.remove("example.org/used:1");
+      careful.close();
+      assert.equal(result.ok ? "removed" : result.error.code, "IMAGE_IN_USE");
+      assert.match(result.ok ? "" : result.error.message, /default\/web-1/);
+      unwrap(await store.inspect("example.org/used:1"));
+    });
+
     test("containerd killed: refused at once; back: works again by itself, holds intact", async () => {
       await importHello("example.org/kept:1");
       unwrap(await store.ensure("example.org/kept:1", "uid-k"));

@@ -2,19 +2,38 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { unwrap } from "@liquidmetal/foundation";
+import { type PlatformError, type Result, unwrap } from "@liquidmetal/foundation";
 import { ContainerdImageStore, FileBlockStore, type FileBlockStoreOptions, ImageFileStore } from "@liquidmetal/images";
-import type { MadeVolume, ResolvedImage, VolumeRequest } from "@liquidmetal/microvm";
+import type { MadeVolume, ResolvedImage, RunRequest, RunResult, VolumeRequest } from "@liquidmetal/microvm";
 import { containerd1, PrivateContainerd } from "../assets/containerd.ts";
 import { image, layoutArchive, streamed } from "../assets/containerd-images.ts";
 import { ChildSpawner } from "./images-spawner.ts";
 
 const run = promisify(execFile);
+
+/** Fills the disk just before the file system is made on it. */
+class FillingSpawner extends ChildSpawner {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    super();
+    this.#directory = directory;
+  }
+
+  override async run(request: RunRequest): Promise<Result<RunResult, PlatformError>> {
+    if (request.args.includes("mke2fs")) {
+      const { bavail, bsize } = await statfs(this.#directory);
+      await writeFile(join(this.#directory, "ballast-2"), Buffer.alloc(bavail * bsize - 16 * 1024));
+    }
+    return await super.run(request);
+  }
+}
+
 const program = await containerd1();
 const MiB = 1024 * 1024;
 
@@ -184,9 +203,8 @@ describe("volumes and files", { skip: typeof program === "string" ? false : prog
       assert.equal(refused.ok ? "made" : refused.error.code, "DISK_FULL");
       assert.match(refused.ok ? "" : refused.error.message, /MiB/);
       // Filled behind our back, while the base is written.
-      await writeFile(join(full, "ballast"), Buffer.alloc(20 * MiB));
-      const bold = await open("full/bold", { overcommitFactor: 100 });
-      await writeFile(join(full, "ballast-2"), Buffer.alloc(27 * MiB + 700_000));
+      await writeFile(join(full, "ballast"), Buffer.alloc(16 * MiB));
+      const bold = await open("full/bold", { overcommitFactor: 100, spawner: new FillingSpawner(full) });
       const result = await bold.create({
         ...{
           owner: "u",
@@ -199,6 +217,7 @@ describe("volumes and files", { skip: typeof program === "string" ? false : prog
         },
       });
       assert.equal(result.ok ? "made" : result.error.code, "DISK_FULL");
+      assert.match(result.ok ? "" : result.error.message, /mke2fs/);
       assert.deepEqual(await readdir(join(full, "bold", "bases", "tmp")), []);
       assert.deepEqual(await readdir(join(full, "bold", "ledger")), []);
       assert.equal(unwrap(await bold.usage()).promisedBytes, 0);

@@ -30,6 +30,7 @@ import { RegistryClient, type RegistryOptions } from "../registry/registry-clien
 import { SingleFlight } from "../single-flight.ts";
 import { type ArchiveLimits, readArchive } from "./archive.ts";
 import { ImageCatalogue } from "./image-catalogue.ts";
+import { ImageHolds } from "./image-holds.ts";
 import { importImages } from "./import.ts";
 import { hostPlatform, type Platform } from "./manifest.ts";
 import { type OpenedImage, openImage } from "./opened-image.ts";
@@ -47,11 +48,12 @@ export interface ContainerdImageStoreOptions extends ConnectionOptions {
   /** Attempts at one blob. Default 4. */
   readonly pullAttempts?: number;
   readonly archive?: ArchiveLimits;
+  /** Names, for people, of what uses an image now (completed reference); `remove` refuses while there are any. Default: nobody. */
+  readonly usersOf?: (reference: string) => readonly string[];
   readonly clock?: Clock;
   readonly entropy?: Entropy;
 }
 
-const holdPrefix = "flintlock/";
 const dayMs = 86_400_000;
 
 export class ContainerdImageStore implements ImageStore {
@@ -63,6 +65,7 @@ export class ContainerdImageStore implements ImageStore {
   readonly #flights: SingleFlight<OpenedImage> = new SingleFlight();
   readonly #unpacks: SingleFlight<string> = new SingleFlight();
   readonly #catalogue: ImageCatalogue;
+  readonly #holds: ImageHolds;
   #snapshotter: Promise<string> | undefined;
 
   constructor(options: ContainerdImageStoreOptions) {
@@ -71,6 +74,7 @@ export class ContainerdImageStore implements ImageStore {
     this.#clock = options.clock ?? systemClock;
     this.containerd = new Containerd(options);
     this.#catalogue = new ImageCatalogue(this.containerd, this.#platform);
+    this.#holds = new ImageHolds(this.containerd);
     this.#pulls = {
       containerd: this.containerd,
       registry: new RegistryClient(options.registry),
@@ -92,32 +96,31 @@ export class ContainerdImageStore implements ImageStore {
   ): Promise<Result<ResolvedImage, PlatformError>> {
     return attempt(async () => {
       const { name } = parseReference(reference);
-      const present = await this.#present(name, options);
-      const image = present ?? (await this.#pullOnce(name, undefined, options));
       const snapshotter = await this.snapshotter();
-      const chainId = await this.#unpackOnce(image, snapshotter, options);
-      const lease = holdOf(owner);
-      await this.containerd.leases.ensure(lease, { "liquidmetal.dev/owner": owner }, options);
-      await this.containerd.leases.add(lease, "content", image.target.digest, options);
-      if (image.descriptor.digest !== image.target.digest)
-        await this.containerd.leases.add(lease, "content", image.descriptor.digest, options);
-      await this.containerd.leases.add(lease, `snapshots/${snapshotter}`, chainId, options);
-      return { reference: name, digest: image.descriptor.digest, chainId, labels: image.config.labels };
+      for (let round = 1; ; round++) {
+        const { image, chainId } = await this.#ready(name, snapshotter, options);
+        await this.#holds.take(owner, image, `snapshots/${snapshotter}`, chainId, options);
+        // Someone may have removed the image before we held it.
+        const [tree, content] = await Promise.all([
+          this.containerd.snapshots(snapshotter).exists(chainId, options),
+          this.containerd.content.info(image.manifest.config.digest, options),
+        ]);
+        if (tree && content !== undefined) {
+          return { reference: name, digest: image.descriptor.digest, chainId, labels: image.config.labels };
+        }
+        if (round === 3) {
+          throw new PlatformError("IMAGE_NOT_FOUND", `${name} is removed again and again while it is taken into use`);
+        }
+      }
     });
   }
 
   release(owner: string, options?: ImageCallOptions): Promise<Result<void, PlatformError>> {
-    return attempt(() => this.containerd.leases.remove(holdOf(owner), false, options));
+    return attempt(() => this.#holds.end(owner, options));
   }
 
   holders(options?: ImageCallOptions): Promise<Result<readonly string[], PlatformError>> {
-    return attempt(async () => {
-      const leases = await this.containerd.leases.list(options);
-      return leases
-        .filter((lease) => lease.id.startsWith(holdPrefix))
-        .map((lease) => lease.id.slice(holdPrefix.length))
-        .sort();
-    });
+    return attempt(() => this.#holds.owners(options));
   }
 
   list(options?: ImageCallOptions): Promise<Result<readonly ImageInfo[], PlatformError>> {
@@ -178,6 +181,11 @@ export class ContainerdImageStore implements ImageStore {
   remove(reference: string, options?: ImageCallOptions): Promise<Result<void, PlatformError>> {
     return attempt(async () => {
       const { name } = parseReference(reference);
+      const users = this.#options.usersOf?.(name) ?? [];
+      if (users.length > 0) {
+        const more = users.length > 10 ? ", …" : "";
+        throw new PlatformError("IMAGE_IN_USE", `${name} is used by ${users.slice(0, 10).join(", ")}${more}`);
+      }
       if (await this.containerd.removeImage(name, options)) return;
       throw new PlatformError("IMAGE_NOT_FOUND", `${name} is not on this host`);
     });
@@ -217,8 +225,7 @@ export class ContainerdImageStore implements ImageStore {
       const target = { mediaType: "", digest: image.digest, sizeBytes: 0 };
       const opened = await openImage(this.containerd, image.reference, target, this.#platform, options);
       const chainId = await this.#unpackOnce(opened, snapshotter, options);
-      await this.containerd.leases.ensure(holdOf(owner), { "liquidmetal.dev/owner": owner }, options);
-      await this.containerd.leases.add(holdOf(owner), `snapshots/${snapshotter}`, chainId, options);
+      await this.#holds.take(owner, opened, `snapshots/${snapshotter}`, chainId, options);
       return chainId;
     });
   }
@@ -236,6 +243,30 @@ export class ContainerdImageStore implements ImageStore {
     await this.containerd.ensureNamespace();
     if (this.#options.snapshotter !== undefined) return this.#options.snapshotter;
     return (await this.containerd.snapshots("overlayfs").available()) ? "overlayfs" : "native";
+  }
+
+  /** The image, opened and unpacked: as it is on this host, or pulled. What is damaged here is pulled anew, where that is possible. */
+  async #ready(
+    name: string,
+    snapshotter: string,
+    options: ImageCallOptions,
+  ): Promise<{ image: OpenedImage; chainId: string }> {
+    let damage: unknown;
+    try {
+      const present = await this.#present(name, options);
+      if (present !== undefined) {
+        return { image: present, chainId: await this.#unpackOnce(present, snapshotter, options) };
+      }
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.code !== "IMAGE_CORRUPT") throw error;
+      damage = error;
+    }
+    try {
+      const image = await this.#pullOnce(name, undefined, options);
+      return { image, chainId: await this.#unpackOnce(image, snapshotter, options) };
+    } catch (error) {
+      throw damage ?? error;
+    }
   }
 
   async #present(name: string, options: ImageCallOptions): Promise<OpenedImage | undefined> {
@@ -303,8 +334,4 @@ export class ContainerdImageStore implements ImageStore {
       await this.containerd.leases.remove(lease, failed).catch(() => undefined);
     }
   }
-}
-
-function holdOf(owner: string): string {
-  return `${holdPrefix}${owner}`;
 }
