@@ -46,7 +46,7 @@ describe("images of the quickstart under bare QEMU", {
     return BareMachine.start({ directory, kernelPath, initrdPath, ...options });
   }
 
-  it("says that it is ready, lets root in by key, runs its user data, and powers off when the agent is told so", {
+  it("says that it is ready, lets root in by key and at the console, runs its user data, and powers off when the agent is told so", {
     timeout: bootMs,
   }, async () => {
     const userData = "#!/bin/sh\nip link >/root/made-by-user-data\n";
@@ -69,6 +69,8 @@ describe("images of the quickstart under bare QEMU", {
       "hostname; uname -s; ls /root; cat /proc/1/comm; grep -c ' / ext4 rw' /proc/mounts",
     );
     assert.deepEqual(said.trim().split("\n"), ["hello", "Linux", "made-by-user-data", "busybox", "1"]);
+    await machine.typeUntil("\n", /root@hello:.*# /);
+    await machine.typeUntil("echo con$((1 + 1))sole; tty; exit\n", /con2sole\s+\/dev\/ttyS0/);
     agent.say('{"command":"shutdown"}');
     assert.deepEqual(await agent.hear(), { event: "stopping" });
     assert.equal(await machine.ended(30_000), 0);

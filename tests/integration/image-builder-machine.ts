@@ -113,6 +113,16 @@ export class BareMachine implements AsyncDisposable {
     };
   }
 
+  /** Types on the serial console, and resolves when the console shows `wanted`. */
+  async typeUntil(text: string, wanted: RegExp): Promise<void> {
+    const signal = AbortSignal.timeout(heardMs);
+    const output = this.#vmm?.stdout;
+    if (output == null) throw new Error("the machine is off");
+    const from = this.#console.length;
+    this.#vmm?.stdin?.write(text);
+    while (!wanted.test(this.#console.slice(from))) await once(output, "data", { signal });
+  }
+
   /** Presses the power button. */
   async pressPowerButton(): Promise<void> {
     const socket = await this.#connect("qmp.sock");
@@ -251,7 +261,7 @@ export class BareMachine implements AsyncDisposable {
   }
 
   #spawnInside(program: string, args: readonly string[]): ChildProcess {
-    return spawn("ip", ["netns", "exec", this.#namespace, program, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    return spawn("ip", ["netns", "exec", this.#namespace, program, ...args], { stdio: ["pipe", "pipe", "inherit"] });
   }
 
   #inside(program: string, args: readonly string[], timeout: number): Promise<{ stdout: string }> {
