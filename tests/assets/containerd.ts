@@ -72,7 +72,9 @@ async function compile(directory: string, program: string): Promise<string | { r
     const version = `-X github.com/containerd/containerd/v2/version.Version=${containerd2.version}`;
     const output = join(work, "containerd");
     const args = ["build", "-trimpath", "-tags", containerd2.tags, "-ldflags", `-s -w ${version}`, "-o", output];
-    await run("go", [...args, "github.com/containerd/containerd/v2/cmd/containerd"], {
+    // Test files run at the same time: the second waits, and finds Go's cache warm.
+    await mkdir(directory, { recursive: true });
+    await run("flock", [join(directory, "lock"), "go", ...args, "github.com/containerd/containerd/v2/cmd/containerd"], {
       cwd: work,
       env,
       maxBuffer: 64 * 1024 * 1024,

@@ -20,6 +20,11 @@ export interface LedgerEntry {
   readonly sizeBytes: number;
 }
 
+export interface DiskSpace {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
 export interface DiskLedgerOptions {
   readonly directory: string;
   /** Bytes that always stay free. */
@@ -82,8 +87,9 @@ export class DiskLedger {
   /** Writes a promise down, before the volume is made. DISK_FULL when it cannot be kept. */
   async promise(entry: LedgerEntry): Promise<void> {
     const key = keyOf(entry.owner, entry.volumeId);
-    if (!entry.readOnly) await this.admit(entry.volumeId, entry.sizeBytes);
-    // No await between the check's end and this, so that of two who ask at the same time the second sees the first.
+    const space = await this.#look();
+    // No await from the check to the note, so that of two who ask at the same time the second sees the first.
+    if (!entry.readOnly) this.#refuse(entry.volumeId, entry.sizeBytes, space);
     this.#entries.set(key, entry);
     this.#setOutstanding(key, entry.readOnly ? 0 : entry.sizeBytes);
     try {
@@ -103,8 +109,15 @@ export class DiskLedger {
 
   /** DISK_FULL when a volume of this size could not be promised now. */
   async admit(volumeId: string, sizeBytes: number): Promise<void> {
-    const { freeBytes, totalBytes } = await this.space();
+    this.#refuse(volumeId, sizeBytes, await this.#look());
+  }
+
+  async #look(): Promise<DiskSpace> {
     if (this.#options.clock.monotonicMs() - this.#lookedMs > lookAgainMs) await this.outstandingBytes();
+    return await this.space();
+  }
+
+  #refuse(volumeId: string, sizeBytes: number, { freeBytes, totalBytes }: DiskSpace): void {
     const { reserveBytes, overcommitFactor } = this.#options;
     const room = Math.max(0, freeBytes - reserveBytes) * overcommitFactor;
     if (sizeBytes <= totalBytes && this.#outstandingBytes + sizeBytes <= room) return;
@@ -124,7 +137,7 @@ export class DiskLedger {
     );
   }
 
-  async space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
+  async space(): Promise<DiskSpace> {
     const { bavail, blocks, bsize } = await statfs(this.#options.directory);
     return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   }
