@@ -47,6 +47,13 @@ for (const [name, actions] of Object.entries(scenarios)) {
   });
 }
 
+for (const [name, actions] of Object.entries(scenarios)) {
+  test(`stopped in order at every point of: ${name}`, async () => {
+    const points = await pointsOf(actions);
+    for (let index = 0; index < points.length; index++) await liveAndDie(actions, index, undefined, "stopped");
+  });
+}
+
 test("every point of create, stop and delete is in the matrix", async () => {
   const reached = new Set(await pointsOf([create, stop, remove]));
   const steps = ["create-directory", "fetch-kernel", "create-volume", "create-interface", "write-seed", "start-vmm"];
@@ -69,12 +76,20 @@ async function pointsOf(actions: readonly Action[]): Promise<readonly string[]> 
 }
 
 /** Lives a scenario, dies at its `first` point and at the `second` point of the recovery. Returns how many points the recovery had. */
-async function liveAndDie(actions: readonly Action[], first: number, second?: number): Promise<number> {
+async function liveAndDie(
+  actions: readonly Action[],
+  first: number,
+  second?: number,
+  how: "killed" | "stopped" = "killed",
+): Promise<number> {
   const world = new World();
-  world.dieAtPoint(first);
+  if (how === "killed") world.dieAtPoint(first);
+  else world.stopAtPoint(first);
   await world.start();
   const acknowledged = await live(world, actions);
-  const label = `death at ${world.reached.at(-1)} (${first})`;
+  // A death is at once; a stop waits until what is in progress has ended.
+  if (how === "stopped") await world.ended;
+  const label = `${how} at ${world.reached.at(-1)} (${first})`;
   assert.ok(!world.alive, `${label} did not happen`);
   const safe = settledGuests(world);
   const before = world.reached.length;

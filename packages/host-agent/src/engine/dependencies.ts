@@ -67,7 +67,7 @@ export interface EngineConfig {
   readonly runDir: string;
   readonly defaultProvider: string;
   readonly defaultRestartPolicy: RestartPolicy;
-  /** MicroVMs worked on at once. */
+  /** Steps done at once: so many that wait for images and volumes, and so many others. */
   readonly concurrency: number;
   /** Creates that may wait for admission; more are refused with QUEUE_FULL. */
   readonly acceptingMax: number;

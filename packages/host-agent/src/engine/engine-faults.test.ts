@@ -180,6 +180,21 @@ test("a process that was spawned while the spawner died is ended before the next
   assert.deepEqual(world.faults(), []);
 });
 
+test("a registry that hangs holds up creates, never a delete", async () => {
+  const { world, engine, uid } = await running({ config: { concurrency: 4 } });
+  world.host.faults.stuckImages.add("slow:1");
+  const slow = { rootVolume: { id: "root", readOnly: false, source: { kind: "image", image: "slow:1" } } } as const;
+  for (let index = 0; index < 20; index++) unwrap(await engine.create(specOf(`slow${index}`, slow)));
+  await world.clock.advance(1_000);
+  unwrap(await engine.delete(uid));
+  await world.clock.advance(1_000);
+  assert.ok(!engine.get(uid).ok);
+  for (const record of engine.list({})) unwrap(await engine.delete(record.uid));
+  await world.settle();
+  assert.equal(engine.list({}).length, 0);
+  assert.deepEqual(world.faults(), []);
+});
+
 test("1,000 guests outlive the agent and are adopted, none restarted", async () => {
   const world = new World({ capacity: { vcpu: 1_000, memoryMiB: 1_000_000 } });
   const engine = await world.start();

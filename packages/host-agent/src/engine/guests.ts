@@ -119,9 +119,18 @@ export class Guests {
           this.#drop(guest);
           this.#listener.onExit(guest, event.exit);
           return;
-        } else this.#listener.onEvent(guest, event);
+        } else this.#tell(guest, event);
       }
       if (!subscription.overflowed) return;
+    }
+  }
+
+  /** What cannot be recorded now (a full disk) must not end the reading. */
+  #tell(guest: Guest, event: Parameters<GuestListener["onEvent"]>[1]): void {
+    try {
+      this.#listener.onEvent(guest, event);
+    } catch (error) {
+      this.#listener.onDefect(guest.uid, error);
     }
   }
 

@@ -3,8 +3,14 @@
  *
  * A process that the record names and that nobody watches is adopted here, or found gone, or left alone because it cannot be proven ours.
  */
-import { PlatformError } from "@liquidmetal/foundation";
-import { type MicroVmRecord, type Observation, type VmmObservation, volumesOf } from "@liquidmetal/microvm";
+import { PlatformError, type Result } from "@liquidmetal/foundation";
+import {
+  type Adoption,
+  type MicroVmRecord,
+  type Observation,
+  type VmmObservation,
+  volumesOf,
+} from "@liquidmetal/microvm";
 import type { EngineContext } from "./context.ts";
 import { applyExit } from "./guest-events.ts";
 import { machineToAdopt } from "./machine.ts";
@@ -41,8 +47,8 @@ export async function adopt(
   record: MicroVmRecord,
   signal: AbortSignal,
 ): Promise<VmmObservation> {
-  const { deps, guests, hypervisors, records } = context;
-  const { process, provider, processGeneration } = record.made;
+  const { deps, guests, records } = context;
+  const { process, processGeneration } = record.made;
   if (process === undefined) return { state: "absent" };
   if (record.inFlight === "start-vmm") {
     // The agent died between spawning it and knowing that it runs. Nobody was told of it, and it may wait for ever: start afresh.
@@ -50,7 +56,7 @@ export async function adopt(
     records.update(record.uid, (current) => ({ ...current, made: withoutProcess(current), phase: resting(current) }));
     return { state: "absent" };
   }
-  const adoption = await hypervisors.driver(provider).adopt(machineToAdopt(record, deps), record.made, { signal });
+  const adoption = await askDriver(context, record, signal);
   if (!adoption.ok) {
     if (adoption.error.code !== "PROCESS_UNVERIFIED") throw adoption.error;
     return { state: "unverifiable", why: adoption.error.message };
@@ -65,6 +71,20 @@ export async function adopt(
   deps.logger.debug("guest.adopted", { uid: record.uid, pid: process.pid });
   const state = guest.vmm.state();
   return state === "exited" ? { state: "absent" } : { state, bootGeneration: guest.generation };
+}
+
+/** A hypervisor that is no longer configured cannot adopt; a process that is gone needs none to be found gone. */
+async function askDriver(
+  { deps, hypervisors }: EngineContext,
+  record: MicroVmRecord,
+  signal: AbortSignal,
+): Promise<Result<Adoption, PlatformError>> {
+  const { process, provider } = record.made;
+  const configured = hypervisors.names.includes(provider);
+  if (!configured && process !== undefined && (await deps.spawner.verdict(process)) === "gone") {
+    return { ok: true, value: { state: "gone" } };
+  }
+  return await hypervisors.driver(provider).adopt(machineToAdopt(record, deps), record.made, { signal });
 }
 
 function withoutProcess(record: MicroVmRecord): MicroVmRecord["made"] {

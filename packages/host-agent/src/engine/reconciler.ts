@@ -14,6 +14,9 @@ import type { Done, Run } from "./run.ts";
 import { begun, ended, happeningsAfter, happeningsBefore, settledHappenings, settledPhase } from "./step-effects.ts";
 import { StepRunner } from "./step-runner.ts";
 
+/** MicroVMs in hand at once; what they do is bounded by the step runner, to `concurrency`. */
+const runsMax = 4_096;
+
 /** Observations in one run; a world that changes as fast as we mend it gets its next turn after a pause. */
 const roundsMax = 12;
 
@@ -36,7 +39,7 @@ export class Reconciler {
     this.#steps = new StepRunner(context);
     this.#queue = new KeyedQueue({
       clock,
-      concurrency: config.concurrency,
+      concurrency: runsMax,
       work: (uid, signal) => this.#work(uid, signal),
       onDefect: (uid, error) => {
         logger.error("reconcile.defect", { uid, error });

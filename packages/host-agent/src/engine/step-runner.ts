@@ -1,10 +1,12 @@
 /**
  * Runs one step under its deadline, and knows which ones are overdue.
  *
- * A step that is given up (deadline, new wish) is still waited for, shortly: what it was doing should not go on behind the back of what follows.
+ * Steps wait in one of two lines: those that wait for content (pulls, volumes) and all others. So a registry that hangs holds up creates, and
+ * never a stop or a delete. A step that is given up (deadline, new wish) is still waited for, shortly: what it was
+ * doing should not go on behind the back of what follows.
  */
-import { PlatformError, sleep, withDeadline } from "@liquidmetal/foundation";
-import type { Step } from "@liquidmetal/microvm";
+import { PlatformError, Semaphore, sleep, withDeadline } from "@liquidmetal/foundation";
+import type { Step, StepKind } from "@liquidmetal/microvm";
 import type { EngineContext } from "./context.ts";
 import { execute } from "./executors.ts";
 import type { Done, Run } from "./run.ts";
@@ -15,13 +17,21 @@ const graceMs = 5_000;
 /** A step this far beyond its deadline means that the loop itself is stuck, milliseconds. */
 const overdueMs = 60_000;
 
+/** Steps that wait for registries and disks, maybe for long. */
+const contentSteps: ReadonlySet<StepKind> = new Set(["fetch-kernel", "fetch-initrd", "create-volume"]);
+
 export class StepRunner {
   readonly #context: EngineContext;
+  readonly #contentLine: Semaphore;
+  readonly #hostLine: Semaphore;
   /** Steps in progress, with the monotonic time by which each has to have ended. */
   readonly #due: Map<object, number> = new Map();
 
   constructor(context: EngineContext) {
     this.#context = context;
+    const { concurrency } = context.deps.config;
+    this.#contentLine = new Semaphore(concurrency);
+    this.#hostLine = new Semaphore(concurrency);
   }
 
   get healthy(): boolean {
@@ -30,8 +40,13 @@ export class StepRunner {
     return true;
   }
 
-  /** Throws what the step threw, HYPERVISOR_TIMEOUT or DEADLINE_EXCEEDED at its deadline, CANCELLED when it was interrupted. */
+  /** Waits for its turn, then runs the step. Throws what the step threw, HYPERVISOR_TIMEOUT or DEADLINE_EXCEEDED at its deadline, CANCELLED when it was interrupted. */
   async run(run: Run, step: Step, signal: AbortSignal): Promise<Done> {
+    const line = contentSteps.has(step.kind) ? this.#contentLine : this.#hostLine;
+    return await line.run(() => this.#run(run, step, signal), signal);
+  }
+
+  async #run(run: Run, step: Step, signal: AbortSignal): Promise<Done> {
     const { deps } = this.#context;
     const { clock, logger, metrics } = deps;
     const startedMs = clock.monotonicMs();

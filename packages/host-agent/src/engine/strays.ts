@@ -4,14 +4,17 @@
  * They are ended before anything else is started for their microVM, so that two VMMs never open one disk. A process that a record names is
  * never touched here, nor is one that cannot be proven ours.
  */
-import { type Clock, PlatformError, withDeadline } from "@liquidmetal/foundation";
+import { attempt, type Clock, PlatformError, withDeadline } from "@liquidmetal/foundation";
 import type { MicroVmRecord, ProcessIdentity } from "@liquidmetal/microvm";
 import type { EngineDependencies } from "./dependencies.ts";
 import { tokenPrefix, tokenPrefixOf } from "./identifiers.ts";
 
 type Reaper = Pick<EngineDependencies, "spawner" | "logger"> & { readonly clock: Clock };
 
-/** Ends every stray of this host. Returns how many there were. Throws SPAWNER_UNAVAILABLE. */
+/**
+ * Ends every stray of this host. Returns how many there were. One that cannot be ended is logged, and met again before its microVM is started.
+ * Throws SPAWNER_UNAVAILABLE.
+ */
 export async function killStrays(
   deps: EngineDependencies,
   recordOf: (uid: string) => MicroVmRecord | undefined,
@@ -22,7 +25,8 @@ export async function killStrays(
     const uid = uidOf(identity.token);
     return uid === undefined || !names(recordOf(uid), identity);
   });
-  await Promise.all(strays.map((identity) => killIfOurs(deps, identity)));
+  const killed = await Promise.all(strays.map((identity) => attempt(() => killIfOurs(deps, identity))));
+  for (const result of killed) if (!result.ok) deps.logger.error("process.stray_left", { error: result.error });
   return strays.length;
 }
 

@@ -39,8 +39,8 @@ export class World {
   #session: Session = new Session();
   #journal: FakeJournal | undefined;
   #engine: Engine | undefined;
-  /** Points that the agent still passes before it dies; undefined = it lives. */
-  #pointsToLive: number | undefined;
+  /** Points that the agent still passes before its end, and how it ends; undefined = it lives. */
+  #end: { points: number; readonly how: "killed" | "stopped" } | undefined;
   #died: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Every failpoint reached, in order. */
   readonly reached: string[] = [];
@@ -57,6 +57,11 @@ export class World {
 
   get alive(): boolean {
     return !this.#session.severed;
+  }
+
+  /** Resolves at the end of this life of the agent. */
+  get ended(): Promise<void> {
+    return this.#died.promise;
   }
 
   /** Begins a life of the agent. Resolves when it has taken over, or died trying. */
@@ -82,13 +87,17 @@ export class World {
   /** Ends the agent in order. */
   async stop(): Promise<void> {
     await this.#engine?.close();
-    this.#session.sever();
-    this.#journal?.close();
+    this.kill();
   }
 
   /** The agent will die at the failpoint of this number, counted from now (0 = the next one). */
   dieAtPoint(number: number): void {
-    this.#pointsToLive = number;
+    this.#end = { points: number, how: "killed" };
+  }
+
+  /** The agent will be told to stop at that failpoint, and gets the time to do so. */
+  stopAtPoint(number: number): void {
+    this.#end = { points: number, how: "stopped" };
   }
 
   /** Runs on until nothing is in progress or the agent has died; `forMs` of time pass. */
@@ -120,8 +129,13 @@ export class World {
 
   async #reach(name: string): Promise<void> {
     this.reached.push(name);
-    if (this.#pointsToLive === undefined || this.#pointsToLive-- > 0) return;
-    this.#pointsToLive = undefined;
+    if (this.#end === undefined || this.#end.points-- > 0) return;
+    const { how } = this.#end;
+    this.#end = undefined;
+    if (how === "stopped") {
+      void this.stop();
+      return;
+    }
     this.kill();
     await new Promise(() => undefined);
   }
