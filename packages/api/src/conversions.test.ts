@@ -183,6 +183,11 @@ describe("statuses", () => {
     assert.equal(grpcStatusOf("MICROVM_EXISTS"), "ALREADY_EXISTS");
     assert.equal(grpcStatusOf("CAPACITY_EXCEEDED"), "RESOURCE_EXHAUSTED");
   });
+  test("upstream's UNKNOWN with 'not found' in it is a microVM that is gone", () => {
+    const text = "getting microvm: error attempting to locate microvm with uid: U: microvm spec //U not found";
+    assert.equal(errorFromWire(2, text).code, "MICROVM_NOT_FOUND");
+    assert.equal(errorFromWire(2, "creating microvm: something").code, "INTERNAL");
+  });
   test("a text is bounded and keeps its remedy", () => {
     const text = errorText(new PlatformError("INTERNAL", "x".repeat(10_000), { remedy: "rest" }));
     assert.ok(text.length <= 4_096);

@@ -142,7 +142,9 @@ export function errorFromWire(status: number, text: string, code?: string, remed
     const message = hint !== "" && text.endsWith(hint) ? text.slice(0, -hint.length) : text;
     return new PlatformError(code, message, remedy === undefined ? cause : { ...cause, remedy });
   }
-  return new PlatformError(codeOfStatus[grpcStatusName(status)], text, cause);
+  // Upstream's servers say UNKNOWN for nearly everything; its own clients look for these words.
+  const gone = status === grpcStatus.UNKNOWN && text.includes("not found");
+  return new PlatformError(gone ? "MICROVM_NOT_FOUND" : codeOfStatus[grpcStatusName(status)], text, cause);
 }
 
 export function grpcStatusName(status: number): GrpcStatusName {

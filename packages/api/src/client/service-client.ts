@@ -79,7 +79,7 @@ class Calls {
 
   unary(request: object, options: CallOptions = {}): Promise<Message> {
     return new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted();
+      refuseAborted(options.signal);
       const { release, watch } = cancellation(options.signal);
       const call = this.#client.makeUnaryRequest(
         this.#path,
@@ -100,7 +100,7 @@ class Calls {
 
   clientStream(requests: AsyncIterable<object>, options: CallOptions = {}): Promise<Message> {
     return new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted();
+      refuseAborted(options.signal);
       const { release, watch } = cancellation(options.signal);
       const call = this.#client.makeClientStreamRequest(
         this.#path,
@@ -123,7 +123,7 @@ class Calls {
   }
 
   async *serverStream(request: object, options: CallOptions = {}): AsyncGenerator<Message> {
-    options.signal?.throwIfAborted();
+    refuseAborted(options.signal);
     const call = this.#client.makeServerStreamRequest(
       this.#path,
       this.#serialize,
@@ -136,7 +136,7 @@ class Calls {
   }
 
   async *bidirectional(requests: AsyncIterable<object>, options: CallOptions = {}): AsyncGenerator<Message> {
-    options.signal?.throwIfAborted();
+    refuseAborted(options.signal);
     const call = this.#client.makeBidiStreamRequest(
       this.#path,
       this.#serialize,
@@ -228,7 +228,7 @@ function asMessage(schema: DescMessage, init: object): Message {
 function platformError(error: unknown, signal: AbortSignal | undefined): PlatformError {
   if (error instanceof PlatformError) return error;
   if (isServiceError(error)) {
-    if (signal?.aborted) return PlatformError.from(signal.reason, "CANCELLED");
+    if (signal?.aborted) return reasonOf(signal);
     const code = error.metadata?.get(errorCodeKey)[0];
     const remedy = error.metadata?.get(errorRemedyKey)[0];
     return errorFromWire(
@@ -239,6 +239,16 @@ function platformError(error: unknown, signal: AbortSignal | undefined): Platfor
     );
   }
   return PlatformError.from(error, "UNAVAILABLE");
+}
+
+function refuseAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw reasonOf(signal);
+}
+
+/** The caller's own reason; `AbortSignal.timeout` is a deadline. */
+function reasonOf({ reason }: AbortSignal): PlatformError {
+  const isTimeout = reason instanceof Error && reason.name === "TimeoutError";
+  return PlatformError.from(reason, isTimeout ? "DEADLINE_EXCEEDED" : "CANCELLED");
 }
 
 function isServiceError(error: unknown): error is ServiceError {

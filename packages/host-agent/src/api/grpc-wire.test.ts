@@ -397,6 +397,18 @@ test("stop ends open streams with UNAVAILABLE, within its deadline", async () =>
   assert.equal((await watching).code, "UNAVAILABLE");
 });
 
+test("a call that was given up before it began, and one that is given up at a deadline, say so", async () => {
+  await using host = await startFakeHost();
+  using client = connect({ address: host.grpc });
+  const error = await failure(client.microVms.listMicroVMs({}, { signal: AbortSignal.abort() }));
+  assert.equal(error.code, "CANCELLED");
+  const watching = collect(client.host.watch({}, { signal: AbortSignal.timeout(50) }));
+  assert.equal((await failure(watching)).code, "DEADLINE_EXCEEDED");
+  const nobody = connect({ address: "127.0.0.1:1", timeoutMs: 2_000 });
+  assert.equal((await failure(nobody.microVms.listMicroVMs({}))).code, "UNAVAILABLE");
+  nobody.close();
+});
+
 test("plain text on an address that others can reach is refused", async () => {
   const grpc = [{ kind: "tcp", host: "0.0.0.0", port: 0, loopback: false }] as const;
   await assert.rejects(startFakeHost({ grpc }), /certificate file path is required when running securely/);

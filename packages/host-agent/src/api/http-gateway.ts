@@ -76,8 +76,12 @@ export async function startHttpGateway(options: HttpGatewayOptions): Promise<Run
   return {
     addresses: [formatListenAddress(address.kind === "tcp" ? { ...address, port } : address)],
     stop: async (timeoutMs) => {
-      const deadline = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
-      await app.close();
+      const { promise: overdue, resolve } = Promise.withResolvers<void>();
+      const deadline = setTimeout(() => {
+        app.server.closeAllConnections();
+        resolve();
+      }, timeoutMs);
+      await Promise.race([app.close(), overdue]);
       clearTimeout(deadline);
       if (address.kind === "unix") await rm(address.path, { force: true });
       context.log.debug("api.http_stopped");
@@ -105,6 +109,7 @@ export function gateway(options: HttpGatewayOptions): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => done(null, body));
   app.addHook("onRequest", async (request) => {
+    refuseForeignPages(request, address);
     if (open.has(request.routeOptions.url ?? "")) return;
     const refusal = authenticate(request.headers.authorization);
     if (refusal !== undefined) throw refusal;
@@ -211,6 +216,20 @@ async function listen(app: FastifyInstance, address: ListenAddress): Promise<voi
   await claimSocketPath(address.path);
   await app.listen({ path: address.path });
   await protectSocket(address.path);
+}
+
+/**
+ * A web page of somebody else must not reach this host through a visitor's browser: browsers name the page's origin with every request that
+ * changes something. Where only this machine is listened to, the page has to be of this machine too (names can be made to point here).
+ */
+function refuseForeignPages(request: FastifyRequest, address: ListenAddress): void {
+  const { origin, host } = request.headers;
+  if (origin === undefined) return;
+  const page = URL.canParse(origin) ? new URL(origin) : undefined;
+  const isSame = page !== undefined && page.host === host;
+  const isLocal = page !== undefined && ["localhost", "127.0.0.1", "[::1]"].includes(page.hostname);
+  if (isSame && (isLocal || !(address.kind === "tcp" && address.loopback))) return;
+  throw new PlatformError("REQUEST_INVALID", "requests from web pages of other origins are refused");
 }
 
 function isKnownPath(url: string): boolean {

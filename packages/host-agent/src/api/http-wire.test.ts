@@ -146,6 +146,23 @@ describe("gateway", { timeout: 20_000 }, () => {
     });
   }
 
+  test("a web page of another origin is refused, one of this host is not", async () => {
+    const from = (origin: string): Promise<Response> => fetch(`${base}/v1alpha1/microvm/ns1`, { headers: { origin } });
+    for (const origin of ["http://evil.example", "null", "http://localhost:1"]) {
+      assert.equal((await from(origin)).status, 400, origin);
+    }
+    assert.equal((await from(base)).status, 200);
+  });
+
+  test("localhost is served on all its addresses, and stops", async () => {
+    const local = { kind: "tcp", host: "localhost", port: 0, loopback: true } as const;
+    const other = await startFakeHost({ http: local, grpc: [local] });
+    assert.equal((await fetch(`http://${other.http}/healthz`)).status, 200);
+    assert.equal((await fetch(`http://${other.http.replace("localhost", "127.0.0.1")}/healthz`)).status, 200);
+    await other.servers.stop();
+    await assert.rejects(fetch(`http://${other.http}/healthz`));
+  });
+
   test("health follows the application", async () => {
     assert.equal((await fetch(`${base}/healthz`)).status, 200);
     host.application.isHealthy = false;
