@@ -19,13 +19,19 @@ export function keyValues(
   return result;
 }
 
-/** `name=data,size=1G,ro` → a map; every key must be one of `known`. The values must not contain commas. */
-export function attributes(flag: string, text: string, known: readonly string[]): ReadonlyMap<string, string> {
+/** `name=data,size=1G,ro` → a map; every key must be one of `known`, and only those in `bare` stand without a value. Values hold no commas. */
+export function attributes(
+  flag: string,
+  text: string,
+  known: readonly string[],
+  bare: readonly string[] = [],
+): ReadonlyMap<string, string> {
   const result = new Map<string, string>();
   for (const part of text.split(",").filter((each) => each !== "")) {
     const at = part.indexOf("=");
     const key = at < 0 ? part : part.slice(0, at);
     if (!known.includes(key)) throw usage(`--${flag} '${text}': unknown '${key}'`, `known: ${known.join(", ")}`);
+    if (at < 0 && !bare.includes(key)) throw usage(`--${flag} '${text}': '${key}' needs a value`);
     if (result.has(key)) throw usage(`--${flag} '${text}': '${key}' is given twice`);
     result.set(key, at < 0 ? "" : part.slice(at + 1));
   }

@@ -80,7 +80,7 @@ function rootVolume(base: Spec, flags: FlagValues): Pick<SpecInit, "rootVolume">
 
 /** `name=data,image=REF,size=1G,mount=/data,ro` or `name=src,virtiofs=/path,mount=/src`. */
 export function parseVolume(text: string): VolumeInit {
-  const given = attributes("volume", text, volumeKeys);
+  const given = attributes("volume", text, volumeKeys, ["ro"]);
   const id = given.get("name") ?? "";
   const image = given.get("image");
   const virtiofs = given.get("virtiofs");

@@ -45,7 +45,7 @@ export interface Command {
   readonly examples: readonly string[];
   /** Not shown in help, completion and docs. */
   readonly hidden?: boolean;
-  /** Everything after the first positional is passed through untouched (`lm vm ssh NAME -- ls -l`). */
+  /** What follows `--` is a command of its own (`lm vm ssh NAME -- ls -l`). */
   readonly passThrough?: boolean;
   /** Resolves with the exit code; absent = 0. Throws PlatformError for what the user can act on. */
   readonly run: (invocation: Invocation, session: Session) => Promise<number | undefined>;

@@ -12,7 +12,6 @@ export function parseCommandLine(command: Command, argv: readonly string[]): Inv
     .allowExcessArguments(false)
     .showSuggestionAfterError(true)
     .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
-  if (command.passThrough === true) parser.passThroughOptions().enablePositionalOptions();
   for (const flag of flags) parser.addOption(optionOf(flag));
   for (const positional of command.positionals) {
     const name = positional.repeatable === true ? `${positional.name}...` : positional.name;
