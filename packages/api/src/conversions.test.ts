@@ -109,6 +109,38 @@ describe("from the wire", () => {
   });
 });
 
+describe("anything at all from the wire", () => {
+  test("bytes that decode are accepted or refused, never a crash", () => {
+    let decoded = 0;
+    const whole = toBinary(MicroVMSpecSchema, wire);
+    const damage = fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(damage, (changes) => {
+        const bytes = Uint8Array.from(whole);
+        for (const [at, value] of changes) bytes[at] = value;
+        let message: typeof wire;
+        try {
+          message = fromBinary(MicroVMSpecSchema, bytes);
+        } catch {
+          return;
+        }
+        decoded++;
+        const result = validateSpec(specFromWire(message));
+        if (!result.ok) assert.equal(result.error.code, "SPEC_INVALID");
+      }),
+      { numRuns: 500 },
+    );
+    assert.ok(decoded > 50, `only ${decoded} of 500 were decoded at all`);
+  });
+  test("map keys that every object answers to are refused by name", () => {
+    const message = create(MicroVMSpecSchema, { id: "x", kernel: { image: "k:1" } });
+    Object.defineProperty(message.labels, "__proto__", { value: "v", enumerable: true });
+    Object.assign(message.labels, { constructor: "c" });
+    const result = validateSpec(specFromWire(fromBinary(MicroVMSpecSchema, toBinary(MicroVMSpecSchema, message))));
+    assert.match(result.ok ? "" : result.error.message, /labels\["constructor"\]: the key must not be a reserved word/);
+  });
+});
+
 describe("to the wire", () => {
   test("the projection is a superset of upstream's", () => {
     const { version, spec, status } = recordToWire(record());
@@ -192,5 +224,11 @@ describe("statuses", () => {
     const text = errorText(new PlatformError("INTERNAL", "x".repeat(10_000), { remedy: "rest" }));
     assert.ok(text.length <= 4_096);
     assert.match(text, /\(hint: rest\)$/);
+    for (const length of [4_080, 4_081]) {
+      const smiles = new PlatformError("INTERNAL", `${"x".repeat(length % 2)}${"😀".repeat(length)}`, {
+        remedy: "rest",
+      });
+      assert.ok(errorText(smiles).isWellFormed());
+    }
   });
 });

@@ -131,7 +131,8 @@ export function errorText(error: PlatformError): string {
   const hint = error.remedy === "" ? "" : ` (hint: ${error.remedy})`;
   const room = textMax - hint.length;
   const message = error.message.length > room ? `${error.message.slice(0, room - 1)}…` : error.message;
-  return `${message}${hint}`;
+  // A lone surrogate (a pair cut in two) cannot be sent as a status.
+  return `${message}${hint}`.toWellFormed();
 }
 
 /** The way back: a platform error from what came over the wire. */

@@ -132,7 +132,7 @@ function statusToWire(record: MicroVmRecord): WireStatus {
 function volumeStatuses(record: MicroVmRecord): MicroVMStatus["volumes"] {
   const statuses: MicroVMStatus["volumes"] = {};
   for (const { id } of volumesOf(record.spec)) {
-    const volume = record.made.volumes[id];
+    const volume = Object.hasOwn(record.made.volumes, id) ? record.made.volumes[id] : undefined;
     if (volume !== undefined) statuses[id] = create(VolumeStatusSchema, { mount: mount(volume.path) });
   }
   return statuses;

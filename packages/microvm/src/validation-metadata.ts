@@ -1,5 +1,5 @@
 /** Rules for metadata and kernel arguments: what is handed to the guest, bounded, and readable without decoding it. */
-import { checkName, hasControlCharacter } from "./validation-names.ts";
+import { checkName, hasControlCharacter, isReserved } from "./validation-names.ts";
 import { shown, type Violations } from "./validation-violations.ts";
 
 const documentsMax = 32;
@@ -45,6 +45,7 @@ export function checkCmdline(violations: Violations, field: string, cmdline: Rea
   for (const [name, value] of Object.entries(cmdline)) {
     const at = `${field}[${shown(name)}]`;
     length += name.length + (value === "" ? 0 : value.length + 1) + 1;
+    violations.require(!isReserved(name), at, "the name must not be a reserved word");
     violations.require(argumentNameShape.test(name), at, "the name must be letters, digits or '_.,:/-'");
     violations.require(
       !hasControlCharacter(value) && !value.includes('"'),

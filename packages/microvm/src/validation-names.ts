@@ -18,6 +18,14 @@ export function hasControlCharacter(text: string): boolean {
   return controlCharacter.test(text);
 }
 
+/**
+ * Names that every JavaScript object answers to (`constructor`, `__proto__`, …). Names are keys of records, and a look-up of such a key in a record
+ * that does not have it would find something.
+ */
+export function isReserved(name: string): boolean {
+  return name in Object.prototype;
+}
+
 /** A DNS-like label: letters, digits, inner `-`, `_`, `.`; 1 to 63 characters; no `..`. */
 export function checkName(violations: Violations, field: string, value: string): void {
   const problem = nameProblem(value);
@@ -33,6 +41,7 @@ function nameProblem(value: string): string | undefined {
   if (value.includes("/")) return `must not contain '/': ${shown(value)}`;
   if (value.includes("..")) return `must not contain '..': ${shown(value)}`;
   if (/["'`]/.test(value)) return `must not contain quotes: ${shown(value)}`;
+  if (isReserved(value)) return `must not be a reserved word: ${shown(value)}`;
   if (!nameShape.test(value)) {
     return `must be letters, digits, '-', '_' or '.', and begin and end with a letter or digit: ${shown(value)}`;
   }
@@ -42,6 +51,7 @@ function nameProblem(value: string): string | undefined {
 /** Upstream's rule for guest device names, plus a bound. */
 export function checkDeviceId(violations: Violations, field: string, value: string): void {
   if (!violations.require(value !== "", field, "device id is required")) return;
+  if (!violations.require(!isReserved(value), field, `must not be a reserved word: ${shown(value)}`)) return;
   const fits = value.length <= nameLengthMax && deviceShape.test(value);
   violations.require(
     fits,
@@ -89,6 +99,7 @@ export function checkLabels(violations: Violations, field: string, labels: Reado
   for (const [key, value] of entries) {
     const at = `${field}[${shown(key)}]`;
     violations.require(key !== "", at, "the key must not be empty");
+    violations.require(!isReserved(key), at, "the key must not be a reserved word");
     violations.require(key.length <= labelKeyMax, at, `the key must have at most ${labelKeyMax} characters`);
     violations.require(!/\s/.test(key) && !hasControlCharacter(key), at, "the key must not contain white space");
     violations.require(value.length <= labelValueMax, at, `the value must have at most ${labelValueMax} characters`);

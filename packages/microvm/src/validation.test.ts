@@ -64,6 +64,14 @@ describe("names", () => {
     assert.match(violations({ name: "a\0b" })[0] ?? "", /NUL/);
     assert.match(violations({ name: "x".repeat(300) })[0] ?? "", /at most 63 characters, has 300/);
   });
+  test("words that every object answers to are no names, anywhere", () => {
+    broken("id", { name: "constructor" });
+    broken("root_volume.id", { rootVolume: { id: "toString", image: "i:1" } });
+    broken("interfaces[0].device_id", { interfaces: [{ deviceId: "constructor", type: "tap" }] });
+    broken('labels["valueOf"]', { labels: { valueOf: "" } });
+    broken('kernel.cmdline["constructor"]', { kernel: { image: "k:1", cmdline: { constructor: "" } } });
+    broken('metadata["constructor"]', { metadata: { constructor: "" } });
+  });
   for (const good of ["a", "vm-1", "VM_1.x", "x".repeat(63)]) {
     test(`id ${good.slice(0, 8)} is accepted`, () => assert.deepEqual(violations({ name: good, namespace: good }), []));
   }
