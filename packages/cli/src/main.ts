@@ -21,6 +21,8 @@ for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 }
 
+// Timers of waits and deadlines do not hold the event loop; a command that only waits must not end for that.
+setInterval(() => undefined, 2 ** 30);
 const exitCode = await run({ argv: process.argv.slice(2), terminal: processTerminal(), signal: controller.signal });
 // Pipes and terminals are written synchronously on Linux: nothing is lost by leaving now, and a stray handle cannot hold us.
 process.exit(exitCode);

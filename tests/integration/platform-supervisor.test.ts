@@ -1,0 +1,175 @@
+/** The supervisor as a real process with dummy units: order, restart, adoption after kill -9, replacement, stopping without a trace. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { commandLine, findByCommandLine } from "../../packages/platform/src/process/identity.ts";
+import { control, supervisorStatus } from "../../packages/platform/src/supervisor/control-client.ts";
+import type { SupervisorPlan, Unit } from "../../packages/platform/src/supervisor/plan.ts";
+import type { SupervisorStatus } from "../../packages/platform/src/supervisor/status.ts";
+
+const program = join(import.meta.dirname, "../../packages/platform/src/supervisor/main.ts");
+
+describe("supervisor", { timeout: 60_000 }, () => {
+  let directory: string;
+  let supervisors: ChildProcess[];
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "lm-sup-"));
+    supervisors = [];
+  });
+  afterEach(async () => {
+    for (const child of supervisors) child.kill("SIGKILL");
+    for (const pid of findByCommandLine(directory)) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It has ended by itself.
+      }
+    }
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  /** A unit that says that it is there by a file, and lives until it is told to end. */
+  function unit(name: string, more: Partial<Unit> = {}): Unit {
+    const mark = join(directory, `${name}.ready`);
+    const script = `require("fs").writeFileSync(${JSON.stringify(mark)}, String(process.pid)); console.log("here"); setInterval(() => {}, 1e6)`;
+    return {
+      name,
+      program: process.execPath,
+      args: ["-e", script, directory],
+      env: { PATH: process.env["PATH"] ?? "" },
+      logPath: join(directory, "log", `${name}.log`),
+      after: [],
+      readiness: { kind: "file", path: mark },
+      readyTimeoutMs: 10_000,
+      stopTimeoutMs: 2_000,
+      inputs: "",
+      ...more,
+    };
+  }
+
+  function plan(units: readonly Unit[]): SupervisorPlan {
+    return {
+      platform: "test",
+      socket: join(directory, "s.sock"),
+      lockFile: join(directory, "lock"),
+      recordDirectory: join(directory, "processes"),
+      units,
+      backoffBaseMs: 20,
+      backoffCapMs: 100,
+    };
+  }
+
+  function start(chosen: SupervisorPlan): ChildProcess {
+    const path = join(directory, "plan.json");
+    writeFileSync(path, JSON.stringify(chosen));
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", program, path], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    supervisors.push(child);
+    return child;
+  }
+
+  async function until(wanted: (status: SupervisorStatus) => boolean, what: string): Promise<SupervisorStatus> {
+    const deadline = AbortSignal.timeout(15_000);
+    for (;;) {
+      assert.equal(deadline.aborted, false, `waited for ${what}`);
+      try {
+        for await (const status of control(join(directory, "s.sock"), "watch", deadline))
+          if (wanted(status)) return status;
+      } catch {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    }
+  }
+
+  const allReady = (status: SupervisorStatus): boolean => status.units.every((each) => each.state === "ready");
+  const pidOf = (status: SupervisorStatus, name: string): number =>
+    status.units.find((each) => each.name === name)?.pid ?? 0;
+  const ended = (child: ChildProcess): Promise<number | null> =>
+    child.exitCode !== null || child.signalCode !== null
+      ? Promise.resolve(child.exitCode)
+      : new Promise((resolve) => child.once("exit", (code) => resolve(code)));
+
+  async function stop(): Promise<void> {
+    for await (const _status of control(join(directory, "s.sock"), "stop", AbortSignal.timeout(15_000)));
+  }
+
+  test("starts units in order, restarts what dies, stops all of it", async () => {
+    const child = start(plan([unit("first"), unit("second", { after: ["first"] })]));
+    const before = await until(allReady, "both units");
+    assert.match(commandLine(pidOf(before, "first")), /:lm-test-first-[0-9a-f]{16}/);
+    process.kill(pidOf(before, "first"), "SIGKILL");
+    const after = await until(
+      (status) => allReady(status) && pidOf(status, "first") !== pidOf(before, "first"),
+      "the restart",
+    );
+    assert.equal(pidOf(after, "second"), pidOf(before, "second"));
+    assert.equal(after.units[0]?.restarts, 1);
+    assert.match(readFileSync(join(directory, "log", "first.log"), "utf8"), /^here\n/);
+    await stop();
+    assert.equal(await ended(child), 0);
+    assert.deepEqual(findByCommandLine("lm-test-"), []);
+    assert.equal(existsSync(join(directory, "processes", "first.json")), false);
+  });
+
+  test("kill -9 of the supervisor harms no unit; the next one takes them over", async () => {
+    const units = [unit("first"), unit("second")];
+    const killed = start(plan(units));
+    const before = await until(allReady, "both units");
+    killed.kill("SIGKILL");
+    await ended(killed);
+    assert.equal(await supervisorStatus(join(directory, "s.sock")), undefined);
+    start(plan(units));
+    const after = await until(allReady, "both units again");
+    assert.deepEqual(
+      after.units.map((each) => [each.pid, each.adopted]),
+      before.units.map((each) => [each.pid, true]),
+    );
+    // A unit that was taken over is looked after like any other.
+    process.kill(pidOf(after, "second"), "SIGKILL");
+    await until((status) => allReady(status) && pidOf(status, "second") !== pidOf(after, "second"), "the restart");
+    await stop();
+    assert.deepEqual(findByCommandLine("lm-test-"), []);
+  });
+
+  test("told to leave, it leaves; a changed unit is replaced, the others stay", async () => {
+    const first = start(plan([unit("same"), unit("changing", { inputs: "1" })]));
+    const before = await until(allReady, "both units");
+    first.kill("SIGTERM");
+    assert.equal(await ended(first), 0);
+    start(plan([unit("same"), unit("changing", { inputs: "2" })]));
+    const after = await until((status) => allReady(status), "both units again");
+    assert.equal(pidOf(after, "same"), pidOf(before, "same"));
+    assert.notEqual(pidOf(after, "changing"), pidOf(before, "changing"));
+    await stop();
+  });
+
+  test("one supervisor a state directory", async () => {
+    start(plan([unit("only")]));
+    await until(allReady, "the unit");
+    assert.equal(await ended(start(plan([unit("only")]))), 75);
+    await stop();
+  });
+
+  test("a unit that cannot run is told, and tried again with pauses", async () => {
+    start(plan([unit("bad", { program: join(directory, "nothing") }), unit("waits", { after: ["bad"] })]));
+    const status = await until((seen) => (seen.units[0]?.restarts ?? 0) >= 3, "three attempts");
+    assert.match(status.units[0]?.detail ?? "", /cannot be started|started again in/);
+    assert.equal(status.units[1]?.state, "waiting");
+    await stop();
+  });
+
+  test("a unit that ignores SIGTERM is killed", async () => {
+    const mark = join(directory, "deaf.ready");
+    const script = `process.on("SIGTERM", () => {}); require("fs").writeFileSync(${JSON.stringify(mark)}, ""); setInterval(() => {}, 1e6)`;
+    const child = start(plan([unit("deaf", { args: ["-e", script], stopTimeoutMs: 200 })]));
+    await until(allReady, "the unit");
+    await stop();
+    assert.equal(await ended(child), 0);
+    assert.deepEqual(findByCommandLine("lm-test-deaf"), []);
+  });
+});
