@@ -123,16 +123,21 @@ export const errorCodeKey = "liquidmetal-error-code";
 /** The remedy as UTF-8; binary metadata, since it is not bound to ASCII. */
 export const errorRemedyKey = "liquidmetal-error-remedy-bin";
 
-/** Longer texts are cut: a status travels in HTTP/2 headers, whose size peers limit. */
-const textMax = 4_096;
+/** Longer texts are cut: a status travels percent-encoded in HTTP/2 headers, and some peers take no more than 8 KiB of them. */
+const encodedMax = 7_000;
 
 /** Message and remedy as one text, for clients that know nothing but the text. */
 export function errorText(error: PlatformError): string {
   const hint = error.remedy === "" ? "" : ` (hint: ${error.remedy})`;
-  const room = textMax - hint.length;
-  const message = error.message.length > room ? `${error.message.slice(0, room - 1)}…` : error.message;
-  // A lone surrogate (a pair cut in two) cannot be sent as a status.
-  return `${message}${hint}`.toWellFormed();
+  // A lone surrogate cannot be encoded, so a pair that is cut in two is mended.
+  let message = error.message.slice(0, encodedMax).toWellFormed();
+  for (;;) {
+    const text = `${message}${hint}`.toWellFormed();
+    const encoded = encodeURI(text).length;
+    if (encoded <= encodedMax || message.length <= 1) return text;
+    const keep = Math.floor((message.length * encodedMax) / encoded) - 2;
+    message = `${message.slice(0, Math.max(keep, 0)).toWellFormed()}…`;
+  }
 }
 
 /** The way back: a platform error from what came over the wire. */
