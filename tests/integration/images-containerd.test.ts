@@ -5,10 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { Content } from "@liquidmetal/api/containerd/services/content/v1/content_pb.js";
 import { unwrap } from "@liquidmetal/foundation";
 import { ContainerdImageStore } from "@liquidmetal/images";
 import { containerd1, containerd2Binary, PrivateContainerd } from "../assets/containerd.ts";
 import { dockerArchive, image, layoutArchive, streamed, type TestImage, tar } from "../assets/containerd-images.ts";
+import { ScriptedRegistry } from "../assets/containerd-registries.ts";
 
 for (const major of [1, 2] as const) {
   const program = await (major === 1 ? containerd1() : containerd2Binary());
@@ -140,6 +142,32 @@ for (const major of [1, 2] as const) {
       assert.ok(!result.ok);
       assert.equal(result.error.code, "IMAGE_WRONG_PLATFORM");
       assert.match(result.error.message, /s390x/);
+    });
+
+    test("works with the native snapshotter too", async () => {
+      await importHello("example.org/native:1");
+      const native = new ContainerdImageStore({ address: daemon.address, snapshotter: "native" });
+      const resolved = unwrap(await native.ensure("example.org/native:1", "uid-n"));
+      const [mount] = unwrap(await native.withTree(resolved, async (tree) => tree.mounts));
+      assert.equal(mount?.type, "bind");
+      assert.deepEqual((await readdir(mount?.source ?? "")).toSorted(), ["boot", "etc"]);
+      unwrap(await native.release("uid-n"));
+      native.close();
+    });
+
+    test("content that was lost is pulled again", async () => {
+      const registry = new ScriptedRegistry();
+      const reference = `${await registry.listen()}/lost:1`;
+      const one = await image([[{ name: "lost", content: "found" }]]);
+      registry.serve("lost", one);
+      unwrap(await store.pull(reference));
+      await store.containerd.connection.unary(Content.method.delete, { digest: one.config.digest });
+      const other = new ContainerdImageStore({ address: daemon.address });
+      unwrap(await other.ensure(reference, "uid-l"));
+      assert.ok((await content()).includes(one.config.digest));
+      unwrap(await other.release("uid-l"));
+      other.close();
+      await registry.close();
     });
 
     test("an image in use is not removed, and its users are named", async () => {

@@ -7,6 +7,15 @@ export { type ImageReference, parseReference } from "./reference.ts";
 export type { RegistryOptions } from "./registry/registry-client.ts";
 export { ContainerdImageStore, type ContainerdImageStoreOptions } from "./store/containerd-image-store.ts";
 export { type BlockStoreChoice, type BlockStorePreference, chooseBlockStore } from "./volumes/choose-block-store.ts";
-export { FileBlockStore, type FileBlockStoreOptions } from "./volumes/file-block-store.ts";
-export { SnapshotBlockStore, type SnapshotBlockStoreOptions } from "./volumes/snapshot-block-store.ts";
-export { type VirtiofsRequest, VirtiofsStore, type VirtiofsStoreOptions } from "./volumes/virtiofs-store.ts";
+export { FileBlockStore, type FileBlockStoreOptions, fileBlockStoreName } from "./volumes/file-block-store.ts";
+export {
+  SnapshotBlockStore,
+  type SnapshotBlockStoreOptions,
+  snapshotBlockStoreName,
+} from "./volumes/snapshot-block-store.ts";
+export {
+  type VirtiofsRequest,
+  VirtiofsStore,
+  type VirtiofsStoreOptions,
+  virtiofsStoreName,
+} from "./volumes/virtiofs-store.ts";

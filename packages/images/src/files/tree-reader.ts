@@ -7,7 +7,7 @@ import type { ImageTree, Spawner } from "@liquidmetal/microvm";
 import { toolFailed } from "../volumes/ext4.ts";
 import { directoryOf, runOnTree } from "../volumes/mounted-command.ts";
 
-export type TreeEntry =
+type TreeEntry =
   | { readonly kind: "file"; readonly sizeBytes: number }
   | { readonly kind: "link"; readonly target: string }
   | { readonly kind: "other" };

@@ -51,7 +51,7 @@ export function chooseBlockStore(choice: BlockStoreChoice): Promise<Result<Block
 }
 
 /** Whether copies on this file system can share their blocks (btrfs, xfs, bcachefs). */
-export async function sharesBlocks(directory: string): Promise<boolean> {
+async function sharesBlocks(directory: string): Promise<boolean> {
   const work = await mkdtemp(join(directory, "probe-"));
   try {
     await writeFile(join(work, "one"), Buffer.alloc(4096, 1));

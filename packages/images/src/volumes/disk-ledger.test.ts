@@ -29,6 +29,8 @@ test("promises count until they are written, survive a restart, and end", async 
   await ledger.promise(entry("one", 1_000_000));
   await ledger.promise(entry("two", 2_000_000));
   assert.equal(await ledger.outstandingBytes(), 3_000_000);
+  await ledger.promise(entry("never-made", 3_000_000));
+  await writeFile(entry("one", 0).path, "");
   await writeFile(entry("two", 0).path, Buffer.alloc(409_600, 1));
   const again = await DiskLedger.open(options);
   assert.equal(await again.outstandingBytes(), 2_590_400);

@@ -60,13 +60,16 @@ export class DiskLedger {
     this.#options = options;
   }
 
-  /** Reads what is there. Files that are torn (a power cut) are dropped: their volumes were never reported as made. */
+  /**
+   * Reads what is there. Torn files (a power cut) and promises of volumes that are not there are dropped: those were never reported as made, or are gone with
+   * their microVM.
+   */
   static async open(options: DiskLedgerOptions): Promise<DiskLedger> {
     const ledger = new DiskLedger(options);
     await mkdir(options.directory, { recursive: true, mode: 0o700 });
     for (const name of await readdir(options.directory)) {
       const entry = await readEntry(join(options.directory, name));
-      if (entry === undefined) await rm(join(options.directory, name), { force: true });
+      if (entry === undefined || !(await there(entry.path))) await rm(join(options.directory, name), { force: true });
       else ledger.#entries.set(keyOf(entry.owner, entry.volumeId), entry);
     }
     return ledger;
@@ -192,6 +195,13 @@ async function readEntry(path: string): Promise<LedgerEntry | undefined> {
   } catch {
     return undefined;
   }
+}
+
+async function there(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function writtenBytes(path: string): Promise<number> {
