@@ -49,7 +49,8 @@ export function runCommand(request: Omit<RunRequest, "signal">, signal: AbortSig
     child.once("close", (code, killer) => {
       settle();
       if (ending !== undefined) reject(ending);
-      else if (code === null) reject(new Refusal("PROCESS_FAILED", `${name} was ended by ${killer}: ${stderr().slice(-500).trim()}`));
+      else if (code === null)
+        reject(new Refusal("PROCESS_FAILED", `${name} was ended by ${killer}: ${stderr().slice(-500).trim()}`));
       else resolve({ code, stdout: stdout(), stderr: stderr() });
     });
     // A program that does not read its input closes it early: no failure of ours.
