@@ -269,6 +269,31 @@ function pulling(major: 1 | 2, program: string, skip: string | false): void {
       assert.equal(bad.requests.filter((request) => request.includes("/team/crowd/manifests/1")).length, 1);
     });
 
+    test("containerd killed in the middle of a pull: worth a retry, and the retry succeeds once it is back", async () => {
+      const one = await fresh();
+      bad.serve("team/killed", one, "hang");
+      await withStore({ idleTimeoutMs: 1_000 }, async (store) => {
+        const pulling = store.ensure(`${bad.host}/team/killed:1`, "uid-killed");
+        while (!bad.requests.some((request) => request.includes(`team/killed/blobs/${one.layers[0]?.digest}`))) {
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        await daemon.kill("SIGKILL");
+        const broken = await pulling;
+        assert.ok(!broken.ok);
+        assert.equal(broken.error.retry, "backoff");
+        await daemon.start();
+        bad.serve("team/killed", one);
+        const deadline = performance.now() + 10_000;
+        let again = await store.ensure(`${bad.host}/team/killed:1`, "uid-killed");
+        while (!again.ok && performance.now() < deadline) {
+          assert.equal(again.error.retry, "backoff");
+          again = await store.ensure(`${bad.host}/team/killed:1`, "uid-killed");
+        }
+        unwrap(again);
+        unwrap(await store.release("uid-killed"));
+      });
+    });
+
     test("a pull that is cancelled ends at once", async () => {
       bad.serve("team/slow", await fresh(), "hang");
       await withStore({ idleTimeoutMs: 60_000 }, async (store) => {
