@@ -12,6 +12,8 @@ export interface EngineContext {
   readonly guests: Guests;
   readonly hypervisors: HypervisorTable;
   readonly failpoints: Failpoints;
+  /** MicroVMs of which a process may live that nobody knows: a start failed, or the spawner died in it. Looked for before anything else is done. */
+  readonly suspects: Set<string>;
   /** Has this microVM looked at as soon as there is a free worker. */
   readonly wake: (uid: string) => void;
   /** The same, not before `delayMs`; whatever wakes it earlier waits for that, except the user's word. */

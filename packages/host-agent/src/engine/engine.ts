@@ -97,6 +97,7 @@ class MicroVmEngine implements Engine {
       guests: this.#guests,
       hypervisors: new HypervisorTable(deps.hypervisors),
       failpoints: failpointsOf(deps),
+      suspects: new Set(),
       wake: (uid) => this.#reconciler.wake(uid),
       holdOff: (uid, delayMs) => this.#reconciler.holdOff(uid, delayMs),
     };

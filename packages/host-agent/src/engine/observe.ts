@@ -14,7 +14,7 @@ import {
 import type { EngineContext } from "./context.ts";
 import { applyExit } from "./guest-events.ts";
 import { machineToAdopt } from "./machine.ts";
-import { killIfOurs } from "./strays.ts";
+import { killIfOurs, killStraysOf } from "./strays.ts";
 
 export async function observe(
   context: EngineContext,
@@ -37,7 +37,11 @@ async function observeVmm(context: EngineContext, uid: string, signal: AbortSign
     return state === "exited" ? { state: "absent" } : { state, bootGeneration: guest.generation };
   }
   const record = context.records.get(uid);
-  if (record?.made.process === undefined) return { state: "absent" };
+  if (record === undefined) return { state: "absent" };
+  if (context.suspects.has(uid)) {
+    await killStraysOf(context.deps, record);
+    context.suspects.delete(uid);
+  }
   return await adopt(context, record, signal);
 }
 

@@ -31,7 +31,7 @@ export async function takeOver(context: EngineContext): Promise<StartReport> {
   for (const record of records.values()) {
     for (const made of Object.values(record.made.interfaces)) deps.network.reserve(record.uid, made);
   }
-  const strays = await killStrays(deps, (uid) => records.get(uid), uidOfToken);
+  const strays = await killStrays(deps, (uid) => records.get(uid), uidOfToken, context.suspects);
   const adoptions = await adoptAll(context);
   for (const record of records.values()) {
     const waitMs = Math.min(record.retry.notBeforeMs - deps.clock.nowMs(), inheritedWaitMaxMs);

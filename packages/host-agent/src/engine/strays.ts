@@ -12,21 +12,29 @@ import { tokenPrefix, tokenPrefixOf } from "./identifiers.ts";
 type Reaper = Pick<EngineDependencies, "spawner" | "logger"> & { readonly clock: Clock };
 
 /**
- * Ends every stray of this host. Returns how many there were. One that cannot be ended is logged, and met again before its microVM is started.
+ * Ends every stray of this host. Returns how many there were. One that cannot be ended makes its microVM a suspect.
  * Throws SPAWNER_UNAVAILABLE.
  */
 export async function killStrays(
   deps: EngineDependencies,
   recordOf: (uid: string) => MicroVmRecord | undefined,
   uidOf: (token: string) => string | undefined,
+  suspects: Set<string>,
 ): Promise<number> {
   const found = await deps.spawner.findByTokenPrefix(tokenPrefix(deps.host.hostId));
   const strays = found.filter((identity) => {
     const uid = uidOf(identity.token);
     return uid === undefined || !names(recordOf(uid), identity);
   });
-  const killed = await Promise.all(strays.map((identity) => attempt(() => killIfOurs(deps, identity))));
-  for (const result of killed) if (!result.ok) deps.logger.error("process.stray_left", { error: result.error });
+  await Promise.all(
+    strays.map(async (identity) => {
+      const killed = await attempt(() => killIfOurs(deps, identity));
+      if (killed.ok) return;
+      deps.logger.error("process.stray_left", { pid: identity.pid, error: killed.error });
+      const uid = uidOf(identity.token);
+      if (uid !== undefined) suspects.add(uid);
+    }),
+  );
   return strays.length;
 }
 

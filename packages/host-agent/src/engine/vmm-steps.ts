@@ -6,12 +6,11 @@ import type { Guest } from "./guests.ts";
 import { vmmToken } from "./identifiers.ts";
 import { cgroupName, machineToStart } from "./machine.ts";
 import { type Executor, recordOf } from "./run.ts";
-import { killIfOurs, killStraysOf } from "./strays.ts";
+import { killIfOurs } from "./strays.ts";
 
 export const startVmm: Executor<"start-vmm"> = async (context, run, _step, signal) => {
   const { deps, hypervisors, guests, records } = context;
   const record = recordOf(context, run);
-  if (record.boots > 1) await killStraysOf(deps, record);
   const { provider } = record.made;
   const driver = hypervisors.driver(provider);
   const capabilities = unwrap(await hypervisors.capabilities(provider));
@@ -27,6 +26,7 @@ export const startVmm: Executor<"start-vmm"> = async (context, run, _step, signa
     records.update(run.uid, (now) => ({ ...now, made: { ...now.made, ...named } }), [], "relaxed");
   };
   const timeoutMs = deps.config.stepTimeoutMs["start-vmm"];
+  context.suspects.add(run.uid);
   const started = await driver.start(prepared, { onSpawned, signal, timeoutMs });
   if (!started.ok) throw await afterFailedStart(context, run.uid, started.error);
   const vmm = started.value;
@@ -34,6 +34,7 @@ export const startVmm: Executor<"start-vmm"> = async (context, run, _step, signa
     await vmm.stop("forced");
     throw new PlatformError("CANCELLED", "the start was given up");
   }
+  context.suspects.delete(run.uid);
   return {
     change: (now) => ({
       ...now,

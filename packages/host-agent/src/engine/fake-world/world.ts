@@ -95,6 +95,11 @@ export class World {
     this.#end = { points: number, how: "killed" };
   }
 
+  /** Nothing ends the agent any more. */
+  live(): void {
+    this.#end = undefined;
+  }
+
   /** The agent will be told to stop at that failpoint, and gets the time to do so. */
   stopAtPoint(number: number): void {
     this.#end = { points: number, how: "stopped" };
