@@ -153,6 +153,19 @@ test("two platforms in one namespace do not meet", { skip, timeout }, async () =
   }
 });
 
+test("asked for features before its namespace is there, it comes up all the same", { skip, timeout }, async () => {
+  const world = realWorld();
+  try {
+    assert.equal((await world.network.features()).subnet, undefined);
+    unwrap(await world.network.ensureEmbedded());
+    const features = await world.network.features();
+    assert.deepEqual([features.nftables, features.tap, features.bridge, features.dnsmasq], [true, true, true, true]);
+    assert.match(features.subnet ?? "", /^\d+\.\d+\.\d+\.0\/24$/);
+  } finally {
+    await world.close();
+  }
+});
+
 test("a bridge of someone else's name is not taken over", { skip, timeout }, async () => {
   const world = realWorld();
   try {

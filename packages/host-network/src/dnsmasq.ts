@@ -2,14 +2,14 @@
  * Keeps one dnsmasq alive for the embedded network, across restarts of the agent.
  *
  * A process whose token says that it runs this very configuration is adopted, any other of this platform is ended. When it dies it is started again
- * (backed off). Reservations and names are files: dnsmasq notices new ones by itself (inotify) and drops deleted ones only on SIGHUP
- * (dnsmasq(8), --dhcp-hostsdir), so a deletion signals; deletions that come together share one signal.
+ * (backed off). Reservations and names are files: dnsmasq notices new ones by itself (inotify) and drops deleted reservations only on SIGHUP
+ * (dnsmasq(8), --dhcp-hostsdir), which makes it read all of them again: so deletions signal a little later, and many share one signal.
  */
 import { mkdir, readdir, readFile, rename, rm, rmdir, stat, unlink, watch, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { backoffDelayMs, type Clock, PlatformError, sleep, withDeadline } from "@liquidmetal/foundation";
 import type { ProcessIdentity, Spawner } from "@liquidmetal/microvm";
-import { Coalescer } from "./coalescer.ts";
+import { DelayedReload } from "./delayed-reload.ts";
 import { type DnsmasqCommand, dnsmasqCommand, dnsmasqPaths, dnsmasqTokenPrefix } from "./dnsmasq-arguments.ts";
 import type { EmbeddedLayout } from "./embedded-configuration.ts";
 import { withoutMask } from "./ip-address.ts";
@@ -33,7 +33,7 @@ export class Dnsmasq {
   readonly #clock: Clock;
   readonly #report: (event: NetworkEvent) => void;
   readonly #closing: AbortController = new AbortController();
-  readonly #reloads: Coalescer<undefined, true>;
+  readonly #reloads: DelayedReload;
   #process: ProcessIdentity | undefined;
   #watching: Promise<void> | undefined;
 
@@ -42,10 +42,9 @@ export class Dnsmasq {
     this.#spawner = spawner;
     this.#clock = clock;
     this.#report = report;
-    this.#reloads = new Coalescer(async (requests) => {
+    this.#reloads = new DelayedReload(clock, async () => {
       if (this.#process !== undefined) await this.#spawner.signal(this.#process, "SIGHUP");
-      return requests.map(() => true as const);
-    }, 10_000);
+    });
   }
 
   /** Adopts or starts it; resolves when it serves. */
@@ -58,6 +57,8 @@ export class Dnsmasq {
     const command = await this.#command();
     const mine = await this.#adopt(command);
     this.#process = mine ?? (await this.#start(command));
+    // Deletions that an agent before us had not passed on.
+    if (mine !== undefined) await this.#reloads.now();
     this.#watching ??= this.#keepAlive();
   }
 
@@ -70,37 +71,43 @@ export class Dnsmasq {
     const name = hostName === undefined ? "" : `${plain} ${hostName}.${this.#layout.domain}\n`;
     const renamed = name === "" ? false : await place(join(paths.names, device), name);
     // What a changed file said before stays in force until a reload.
-    if (changed === "replaced" || renamed === "replaced") await this.#reloads.ask(undefined);
+    if (changed === "replaced" || renamed === "replaced" || this.#reloads.concerns(plain)) await this.#reloads.now();
   }
 
+  /** Removes both files. The name is forgotten at once; the reservation at the next reload, or before its address is given to another. */
   async dismiss(device: string): Promise<void> {
     const paths = dnsmasqPaths(this.#layout);
+    const reservation = await readFile(join(paths.reservations, device), "utf8").catch(() => "");
     const removed = await Promise.all([
       removeFile(join(paths.reservations, device)),
       removeFile(join(paths.names, device)),
     ]);
-    if (removed.includes(true)) await this.#reloads.ask(undefined);
+    if (removed.includes(true)) this.#reloads.later(reservation.trim().split(",")[1] ?? "");
   }
 
   /** Lets go of it; it goes on. */
   async detach(): Promise<void> {
     this.#closing.abort(new PlatformError("CANCELLED", "the agent stops"));
+    await this.#reloads.flush();
     await this.#watching;
   }
 
-  /** Ends it, with every other dnsmasq of this platform, and removes its files. */
+  /** Ends it, with every other dnsmasq of this platform, and removes its files; the directory too, when nothing else is in it. */
   async remove(): Promise<void> {
     await this.detach();
-    for (const process of await this.#spawner.findByTokenPrefix(dnsmasqTokenPrefix(this.#layout.platform)))
-      await this.#end(process);
-    const paths = dnsmasqPaths(this.#layout);
-    for (const path of [paths.reservations, paths.names, paths.leases])
-      await rm(path, { recursive: true, force: true });
-    for (const name of await readdir(this.#layout.stateDirectory).catch(() => [])) {
-      if (name.startsWith(dnsmasqTokenPrefix(this.#layout.platform)))
-        await removeFile(join(this.#layout.stateDirectory, name));
+    const prefix = dnsmasqTokenPrefix(this.#layout.platform);
+    for (const process of await this.#spawner.findByTokenPrefix(prefix)) await this.#end(process);
+    const { stateDirectory } = this.#layout;
+    const { reservations, names, leases } = dnsmasqPaths(this.#layout);
+    for (const path of [reservations, names, leases, this.#log]) await rm(path, { recursive: true, force: true });
+    for (const name of await readdir(stateDirectory).catch(() => [])) {
+      if (name.startsWith(prefix)) await removeFile(join(stateDirectory, name));
     }
-    await rmdir(this.#layout.stateDirectory).catch(() => undefined);
+    await rmdir(stateDirectory).catch(() => undefined);
+  }
+
+  get #log(): string {
+    return join(this.#layout.stateDirectory, "dnsmasq.log");
   }
 
   async #command(): Promise<DnsmasqCommand> {
@@ -122,12 +129,12 @@ export class Dnsmasq {
 
   async #start(command: DnsmasqCommand): Promise<ProcessIdentity> {
     await removeFile(command.pidPath);
-    const { networkNamespace, dnsmasqProgram, stateDirectory } = this.#layout;
+    const { networkNamespace, dnsmasqProgram } = this.#layout;
     const spawned = await this.#spawner.spawn({
       program: dnsmasqProgram,
       args: command.args,
       token: command.token,
-      stderrPath: join(stateDirectory, "dnsmasq.log"),
+      stderrPath: this.#log,
       ...(networkNamespace === undefined ? {} : { networkNamespace }),
     });
     if (!spawned.ok) throw spawned.error;
@@ -155,7 +162,7 @@ export class Dnsmasq {
   }
 
   async #startFailure(): Promise<PlatformError> {
-    const log = await readFile(join(this.#layout.stateDirectory, "dnsmasq.log"), "utf8").catch(() => "");
+    const log = await readFile(this.#log, "utf8").catch(() => "");
     const last = log.trim().split("\n").slice(-2).join("; ").slice(-300);
     return new PlatformError("NETWORK_FAILED", `dnsmasq ended while it started${last === "" ? "" : `: ${last}`}`);
   }

@@ -49,6 +49,8 @@ export class EmbeddedNetwork {
   async ensure(): Promise<EmbeddedLayout> {
     const { configuration, networkNamespace, filter } = this.#options;
     if (networkNamespace !== undefined) await this.#ensureNamespace(networkNamespace);
+    // Whoever asked before the namespace was there got a wrong answer.
+    filter.lookAgain();
     const layout = await this.#layout();
     await mkdir(configuration.stateDirectory, { recursive: true, mode: 0o755 });
     await this.#ensureBridge(layout);

@@ -230,6 +230,7 @@ export class LinuxHostNetwork implements HostNetwork {
     this.#dnsmasq ??= this.#dnsmasqOf(layout);
     await this.#dnsmasq.ensure();
     this.#layout = layout;
+    this.#features = undefined;
     this.#allocation.embeddedSubnet = layout.subnet;
   }
 

@@ -41,6 +41,11 @@ export class PacketFilter {
     return this.#supported;
   }
 
+  /** Forgets what was found out: the namespace may be a new one. */
+  lookAgain(): void {
+    this.#supported = undefined;
+  }
+
   async #probe(): Promise<boolean> {
     try {
       await this.apply(antiSpoofingTable(this.#platform));
