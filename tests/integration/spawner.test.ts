@@ -7,6 +7,7 @@ import {
   chmodSync,
   existsSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -57,7 +58,10 @@ describe("spawner on a real kernel", () => {
       const hostMode = statSync("/dev/net/tun").mode;
       const stdoutPath = join(folder, "out");
       const own = token();
-      const probe = 'cat /proc/self/net/dev; (exec 3<>/dev/net/tun) && echo tun opened; exec -a "$1" sleep 300';
+      const last = existsSync("/dev/kvm") ? "kvm opened" : "tun opened";
+      const hostDevices = readdirSync("/dev/net");
+      const probe =
+        'cat /proc/self/net/dev; (exec 3<>/dev/net/tun) && echo tun opened; (exec 3<>/dev/kvm) && echo kvm opened; exec -a "$1" sleep 300';
       const identity = unwrap(
         await spawner.spawn({
           program: "bash",
@@ -66,14 +70,15 @@ describe("spawner on a real kernel", () => {
           identity: owner,
           networkNamespace,
           privateTun: true,
+          privateKvm: existsSync("/dev/kvm"),
           cgroup: { name: "one", memoryMaxBytes: 64 * 1024 * 1024, cpuMaxPercent: 50, pidsMax: 20 },
           stdoutPath,
           stderrPath: stdoutPath,
         }),
       );
       await until(
-        () => readFileSync(stdoutPath, "utf8").includes("tun opened"),
-        `tun in ${readFileSync(stdoutPath, "utf8")}`,
+        () => readFileSync(stdoutPath, "utf8").includes(last),
+        `devices in ${readFileSync(stdoutPath, "utf8")}`,
       );
       assert.match(status(identity), /^Uid:\t64321\t64321\t64321\t64321$/m);
       assert.match(status(identity), /^NoNewPrivs:\t1$/m);
@@ -81,7 +86,9 @@ describe("spawner on a real kernel", () => {
       assert.doesNotMatch(readFileSync(stdoutPath, "utf8"), /eth0/);
       assert.equal(statSync(stdoutPath).uid, owner.uid);
       assert.equal(statSync(stdoutPath).mode & 0o777, 0o600);
+      assert.match(readFileSync(stdoutPath, "utf8"), /tun opened/);
       assert.equal(statSync("/dev/net/tun").mode, hostMode);
+      assert.deepEqual(readdirSync("/dev/net"), hostDevices);
       const groups = readFileSync(`/proc/${identity.pid}/cgroup`, "utf8");
       assert.match(groups, new RegExp(`pids.*:/${cgroupRoot}/one|0::/${cgroupRoot}/one`));
       if (existsSync(`/sys/fs/cgroup/pids/${cgroupRoot}/one`)) {
@@ -190,7 +197,7 @@ describe("spawner on a real kernel", () => {
       privateMounts: true,
     });
     assert.equal(unwrap(mounted).stdout.trim(), "0");
-    assert.ok(existsSync(join(folder, "out")));
+    assert.ok(existsSync(join(folder, "target")));
     const controller = new AbortController();
     const cancelled = spawner.run({ program: "sleep", args: ["302"], signal: controller.signal });
     controller.abort();

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, it } from "node:test";
+import { after, afterEach, describe, it } from "node:test";
 import { systemClock } from "@liquidmetal/foundation";
 import { QmpClient, type QmpEvent } from "./qmp.ts";
 
@@ -12,6 +12,7 @@ describe("QMP", () => {
   const path = join(folder, "qmp");
   let server: Server;
   let peer: Socket | undefined;
+  after(() => rmSync(folder, { recursive: true, force: true }));
   afterEach(() => {
     peer?.destroy();
     server.close();

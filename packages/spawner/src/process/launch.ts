@@ -27,9 +27,9 @@ const prepareScript = `set -e
 while [ "$1" != -- ]; do
   case "$1" in
     enter) echo 0 > "$2" || echo "cgroup $2 was not entered" >&2; shift 2 ;;
-    tun) mkdir -p /dev/net; mount -t tmpfs -o mode=0755,size=64k tmpfs /dev/net; mknod -m 0666 /dev/net/tun c 10 200; shift ;;
-    kvm) mkdir -p /dev/net; [ -e /dev/net/tun ] || mount -t tmpfs -o mode=0755,size=64k tmpfs /dev/net
-         mknod -m 0666 /dev/net/kvm c 10 232; mount --bind /dev/net/kvm /dev/kvm; shift ;;
+    kvm) mount -t tmpfs -o mode=0755,size=64k tmpfs /tmp; mknod -m 0666 /tmp/kvm c 10 232
+         mount --bind /tmp/kvm /dev/kvm; umount -l /tmp; shift ;;
+    tun) mount -t tmpfs -o mode=0755,size=64k tmpfs /dev/net; mknod -m 0666 /dev/net/tun c 10 200; shift ;;
   esac
 done
 shift
@@ -86,8 +86,8 @@ export function resolveProgram(program: string, path: string): string {
 function chainOf(request: SpawnRequest, cgroups: Cgroups): string[] {
   const actions = request.cgroup === undefined ? [] : cgroups.create(request.cgroup).flatMap((file) => ["enter", file]);
   const owner = request.identity;
-  if (request.privateTun === true && !openableBy("/dev/net/tun", owner)) actions.push("tun");
   if (request.privateKvm === true && !openableBy("/dev/kvm", owner)) actions.push("kvm");
+  if (request.privateTun === true && !openableBy("/dev/net/tun", owner)) actions.push("tun");
   const privateMounts = actions.includes("tun") || actions.includes("kvm");
   return [
     ...(privateMounts ? ["unshare", "--mount", "--propagation", "slave", "--"] : []),
