@@ -52,7 +52,7 @@ const report = (outcome: Outcome): Outcome => {
 };
 
 const quick = [
-  command("types", process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."]),
+  command("types", process.execPath, [join(root, "node_modules/typescript-native/bin/tsc"), "-p", "."]),
   command("lint and format", bin("biome"), ["check", "--error-on-warnings", "."]),
   command("fences", bin("depcruise"), ["--config", ".dependency-cruiser.cjs", "packages"]),
   rules(),

@@ -2,7 +2,7 @@
  * `npm run quickstart`: from nothing to a microVM that one is logged in to. Every step reuses what is there, so a rerun is quick.
  */
 import { systemClock } from "@liquidmetal/foundation";
-import { createPaint, isLive } from "../../packages/cli/src/program/terminal.ts";
+import { colourAllowed, painter } from "../../packages/cli/src/program/terminal.ts";
 import { StageRenderer } from "../../packages/cli/src/progress/stages.ts";
 import { installPackages, missingPackages } from "../setup/system-packages.ts";
 import { lm, mustLm } from "./lm.ts";
@@ -55,7 +55,8 @@ async function up(options: QuickstartOptions, stages: StageRenderer): Promise<vo
 
 interface KernelImage {
   readonly reference: string;
-  readonly kernelPath: string;
+  /** The ELF kernel: it starts faster than the bzImage, which has to unpack itself. */
+  readonly elfKernelPath: string;
   readonly initrdPath: string;
 }
 
@@ -70,7 +71,7 @@ function createArguments(kernel: KernelImage, rootReference: string, platform: r
       "--kernel",
       kernel.reference,
       "--kernel-file",
-      kernel.kernelPath,
+      kernel.elfKernelPath,
     ],
     ...[
       "--initrd",
@@ -84,7 +85,7 @@ function createArguments(kernel: KernelImage, rootReference: string, platform: r
       "--network",
       "tap",
     ],
-    ...["--wait=ready", "--timeout", "3m", ...platform],
+    ...["--ssh-key", "platform", "--wait=ready", "--timeout", "3m", ...platform],
   ];
 }
 
@@ -142,9 +143,9 @@ async function main(): Promise<number> {
   }
   using stages = new StageRenderer({
     stream: process.stderr,
-    paint: createPaint(process.stderr, process.env),
+    paint: painter(colourAllowed(process.stderr, process.env, false)),
     clock: systemClock,
-    live: isLive(process.stderr, process.env),
+    live: process.stderr.isTTY === true && process.env["TERM"] !== "dumb",
     quiet: false,
   });
   try {

@@ -75,7 +75,7 @@ function proxyCommand(route: SshRoute): string {
   const seconds = Math.max(1, Math.round(route.connectTimeoutMs / 1_000));
   const words = [...enter, ...self, "_connect", "--timeout", `${seconds}s`, route.address, String(route.port)];
   // ssh expands % in this option, and hands it to a shell.
-  return `exec ${words.map((word) => `'${word.replaceAll("'", "'\\''").replaceAll("%", "%%")}'`).join(" ")}`;
+  return `${words.map((word) => `'${word.replaceAll("'", "'\\''").replaceAll("%", "%%")}'`).join(" ")}`;
 }
 
 function addressOf(view: MicroVmView): string {

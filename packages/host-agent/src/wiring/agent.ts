@@ -22,6 +22,7 @@ import { engineConfig } from "./engine-config.ts";
 import { describeHost, hostIdentity } from "./host-description.ts";
 import { createHypervisors } from "./hypervisors.ts";
 import { createNetwork } from "./network.ts";
+import { createSharedFolders } from "./shared-folders.ts";
 import { openStores } from "./stores.ts";
 
 export interface RunningAgent {
@@ -81,7 +82,10 @@ async function assembleEngine(
   const { stateDir, runDir } = config;
   const stores = await openStores(config, spawner);
   const network = createNetwork({ config, platform, journal, spawner, clock: systemClock, logger });
-  const { hypervisors, defaultProvider } = createHypervisors({ config, spawner, journal, logger });
+  // What the network can do is found out in its namespace, so that has to be there; the engine reports it if it cannot be made.
+  await network.ensureEmbedded();
+  const { hypervisors, defaultProvider } = createHypervisors({ config, spawner, logger });
+  const sharedFolders = createSharedFolders(config, spawner);
   const engine = createEngine({
     clock: systemClock,
     entropy: systemEntropy,
@@ -90,6 +94,7 @@ async function assembleEngine(
     images: stores.images,
     files: stores.files,
     blockStores: stores.blockStores,
+    ...(sharedFolders === undefined ? {} : { sharedFolders }),
     network,
     metadata: new NoCloudMetadata(),
     spawner,

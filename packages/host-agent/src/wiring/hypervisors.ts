@@ -1,14 +1,14 @@
 /** The drivers of this host, and which one a spec gets that names none. */
-import { PlatformError } from "@liquidmetal/foundation";
-import { createFakeHypervisor, createQemuHypervisor } from "@liquidmetal/hypervisors";
-import type { Hypervisor, Journal, Spawner } from "@liquidmetal/microvm";
+import { join } from "node:path";
+import { PlatformError, unwrap } from "@liquidmetal/foundation";
+import { createFakeHypervisor, createQemuHypervisor, probeAccelerator } from "@liquidmetal/hypervisors";
+import type { Hypervisor, Spawner } from "@liquidmetal/microvm";
 import type { AgentConfig } from "../config/index.ts";
 import type { Logger } from "../observability/logger.ts";
 
 export interface HypervisorParts {
   readonly config: AgentConfig;
   readonly spawner: Spawner;
-  readonly journal: Journal;
   readonly logger: Logger;
 }
 
@@ -24,7 +24,10 @@ export function createHypervisors(parts: HypervisorParts): {
   if (process.env[fakeVariable] === "1") hypervisors.set("fake", createFakeHypervisor({ spawner }));
   const { qemuBin, defaultProvider } = config.hypervisors;
   if (qemuBin !== "") {
-    hypervisors.set("qemu", createQemuHypervisor({ spawner, program: qemuBin, accelerator: "tcg" }));
+    hypervisors.set(
+      "qemu",
+      createQemuHypervisor({ spawner, program: qemuBin, accelerator: () => chooseAccelerator(parts) }),
+    );
   }
   const first = hypervisors.keys().next().value;
   const chosen = defaultProvider === "auto" ? first : defaultProvider;
@@ -36,4 +39,13 @@ export function createHypervisors(parts: HypervisorParts): {
     );
   }
   return { hypervisors, defaultProvider: chosen };
+}
+
+/** KVM only where a probe guest has run to its end with it; the verdict is kept for this boot of the host. */
+async function chooseAccelerator({ config, spawner, logger }: HypervisorParts): Promise<"kvm" | "tcg"> {
+  const program = config.hypervisors.qemuBin;
+  const cachePath = join(config.stateDir, "accelerator.json");
+  const verdict = unwrap(await probeAccelerator({ spawner, program, cachePath }));
+  logger.info("hypervisor.accelerator", { ...verdict });
+  return verdict.accelerator;
 }

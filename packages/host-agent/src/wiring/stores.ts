@@ -1,6 +1,8 @@
-/** Images, files out of images and block volumes, over containerd. */
+/** Images, files out of images, block volumes and shared folders, over containerd. */
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { ContainerdImageStore, FileBlockStore, ImageFileStore } from "@liquidmetal/images";
+import { unwrap } from "@liquidmetal/foundation";
+import { ContainerdImageStore, chooseBlockStore, FileBlockStore, ImageFileStore } from "@liquidmetal/images";
 import type { BlockStore, FileStore, ImageStore, Spawner } from "@liquidmetal/microvm";
 import type { AgentConfig } from "../config/index.ts";
 
@@ -11,20 +13,52 @@ export interface Stores {
 }
 
 export async function openStores(config: AgentConfig, spawner: Spawner): Promise<Stores> {
-  const { containerd, stateDir, capacity, volumes } = config;
+  const { containerd, stateDir } = config;
   const images = new ContainerdImageStore({
     address: containerd.socket,
     namespace: containerd.namespace,
-    ...(containerd.snapshotter === "" ? {} : { snapshotter: containerd.snapshotter }),
+    registry: {
+      ...(containerd.registryAuthFile === "" ? {} : { credentialsPath: containerd.registryAuthFile }),
+      ...(containerd.registryHostsDir === "" ? {} : { hostsDirectory: containerd.registryHostsDir }),
+    },
   });
   const files = await ImageFileStore.open({ directory: join(stateDir, "files"), images, spawner });
-  const volumeStore = await FileBlockStore.open({
-    directory: join(stateDir, "volumes"),
-    images,
-    spawner,
-    reserveBytes: capacity.reserveDiskBytes,
-    overcommitFactor: capacity.overcommitDisk,
-    prefer: volumes.store === "copy" || volumes.store === "reflink" ? "raw" : "qcow2",
-  });
-  return { images, files, blockStores: [volumeStore] };
+  return { images, files, blockStores: await openBlockStores(config, images, spawner) };
+}
+
+/** The one that makes new volumes first; the file store is always there, for volumes of before the configuration changed. */
+async function openBlockStores(
+  config: AgentConfig,
+  images: ContainerdImageStore,
+  spawner: Spawner,
+): Promise<readonly BlockStore[]> {
+  const { capacity, volumes, containerd, stateDir } = config;
+  const directory = join(stateDir, "volumes");
+  await mkdir(directory, { recursive: true, mode: 0o711 });
+  const disk = { reserveBytes: capacity.reserveDiskBytes, overcommitFactor: capacity.overcommitDisk };
+  if (volumes.store === "snapshotter") {
+    const snapshotter = containerd.snapshotter === "" ? "devmapper" : containerd.snapshotter;
+    const preference = `snapshot-store:${snapshotter}`;
+    const snapshots = unwrap(
+      await chooseBlockStore({
+        preference,
+        directory: join(stateDir, "snapshots"),
+        images,
+        spawner,
+        formats: ["raw"],
+        disk,
+      }),
+    );
+    return [snapshots, await FileBlockStore.open({ ...disk, directory, images, spawner })];
+  }
+  if (volumes.store === "auto") {
+    // QEMU reads qcow2; the drivers for raw-only VMMs ask for raw per volume.
+    return [
+      unwrap(
+        await chooseBlockStore({ preference: "auto", directory, images, spawner, formats: ["qcow2", "raw"], disk }),
+      ),
+    ];
+  }
+  const prefer = volumes.store === "qcow2" ? "qcow2" : "raw";
+  return [await FileBlockStore.open({ ...disk, directory, images, spawner, prefer })];
 }
