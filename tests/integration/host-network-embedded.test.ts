@@ -14,8 +14,9 @@ const skip = whyNotHere() ?? false;
 async function inWorld(
   work: (world: RealWorld, boot: (uid: string, hostName?: string) => Promise<Guest>, guests: Guest[]) => Promise<void>,
   egress: "allow" | "deny" = "deny",
+  options: Parameters<typeof realWorld>[0] = {},
 ): Promise<void> {
-  const world = realWorld({}, egress);
+  const world = realWorld(options, egress);
   const guests: Guest[] = [];
   try {
     unwrap(await world.network.ensureEmbedded());
@@ -77,6 +78,25 @@ test("a guest is heard only as itself", { skip, timeout: 60_000 }, async () => {
     guest.configure();
     assert.ok(guest.pings(gateway), "as itself again");
   });
+});
+
+test("a network that guests share may be sent from: pods behind their node", { skip, timeout: 60_000 }, async () => {
+  await inWorld(
+    async (world, boot) => {
+      const guest = await boot("vm-1");
+      const { gateway = "", addresses } = guest.made;
+      guest.configure();
+      assert.ok(guest.pings(gateway));
+      guest.run("ip", "addr", "add", "10.244.3.7/32", "dev", "lo");
+      world.ip("route", "add", "10.244.3.0/24", "via", (addresses[0] ?? "").split("/")[0] ?? "");
+      assert.ok(guest.pings(gateway, "10.244.3.7"));
+      guest.run("ip", "addr", "add", "10.245.3.7/32", "dev", "lo");
+      world.ip("route", "add", "10.245.3.0/24", "via", (addresses[0] ?? "").split("/")[0] ?? "");
+      assert.ok(!guest.pings(gateway, "10.245.3.7"));
+    },
+    "deny",
+    { sharedNetworks: ["10.244.0.0/16"] },
+  );
 });
 
 test("with egress denied guests reach DHCP, DNS and each other, and nothing else", {

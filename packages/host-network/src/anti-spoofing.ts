@@ -20,9 +20,18 @@ export function tableName(platform: string): string {
   return `lm_${platform.replaceAll("-", "_")}`;
 }
 
-/** Makes the table, or puts its rules (not its sets) right. One transaction, so there is no moment without rules. */
-export function antiSpoofingTable(platform: string): string {
+/**
+ * Makes the table, or puts its rules (not its sets) right. One transaction, so there is no moment without rules.
+ * `sharedNetworks`: CIDRs from which every guest may send beside its own addresses, for example the pod network of clusters without encapsulation.
+ */
+export function antiSpoofingTable(platform: string, sharedNetworks: readonly string[] = []): string {
   const table = `bridge ${tableName(platform)}`;
+  const shared = sharedNetworks
+    .map((cidr) => {
+      const family = familyOf(cidr) === 6 ? "ip6" : "ip";
+      return `add rule ${table} fixed ether type ${family} ${family} saddr ${cidr} accept\n`;
+    })
+    .join("");
   return `add table ${table}
 add set ${table} taps { type ifname; }
 add set ${table} pinned { type ifname; }
@@ -48,7 +57,7 @@ add rule ${table} fixed ether type ip6 icmpv6 type nd-router-advert drop
 add rule ${table} fixed ether type ip6 udp sport 547 drop
 add rule ${table} fixed ether type ip6 ip6 saddr :: icmpv6 type { nd-neighbor-solicit, mld2-listener-report, mld-listener-report, nd-router-solicit } accept
 add rule ${table} fixed ether type ip6 iifname . ether saddr . ip6 saddr @inet6 accept
-add rule ${table} fixed drop
+${shared}add rule ${table} fixed drop
 `;
 }
 

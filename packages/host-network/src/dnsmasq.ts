@@ -36,6 +36,7 @@ export class Dnsmasq {
   readonly #reloads: DelayedReload;
   #process: ProcessIdentity | undefined;
   #watching: Promise<void> | undefined;
+  #starting: Promise<void> | undefined;
 
   constructor(layout: EmbeddedLayout, spawner: Spawner, clock: Clock, report: (event: NetworkEvent) => void) {
     this.#layout = layout;
@@ -54,11 +55,7 @@ export class Dnsmasq {
     for (const path of [this.#layout.stateDirectory, paths.reservations, paths.names]) {
       await mkdir(path, { recursive: true, mode: 0o755 });
     }
-    const command = await this.#command();
-    const mine = await this.#adopt(command);
-    this.#process = mine ?? (await this.#start(command));
-    // Deletions that an agent before us had not passed on.
-    if (mine !== undefined) await this.#reloads.now();
+    await this.#bringUp();
     this.#watching ??= this.#keepAlive();
   }
 
@@ -108,6 +105,22 @@ export class Dnsmasq {
 
   get #log(): string {
     return join(this.#layout.stateDirectory, "dnsmasq.log");
+  }
+
+  /** Adopts one that runs, else starts one; whoever asks meanwhile gets the same. */
+  async #bringUp(): Promise<void> {
+    this.#starting ??= this.#adoptOrStart().finally(() => {
+      this.#starting = undefined;
+    });
+    await this.#starting;
+  }
+
+  async #adoptOrStart(): Promise<void> {
+    const command = await this.#command();
+    const mine = await this.#adopt(command);
+    this.#process = mine ?? (await this.#start(command));
+    // Deletions that an agent before us had not passed on.
+    if (mine !== undefined) await this.#reloads.now();
   }
 
   async #command(): Promise<DnsmasqCommand> {
@@ -181,7 +194,7 @@ export class Dnsmasq {
           signal,
         );
         attempt++;
-        this.#process = await this.#start(await this.#command());
+        await this.#bringUp();
       } catch (error) {
         if (signal.aborted) return;
         this.#report({ event: "network.dnsmasq.failed", fields: { reason: PlatformError.from(error).message } });

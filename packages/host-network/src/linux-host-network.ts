@@ -49,6 +49,11 @@ export interface LinuxHostNetworkOptions {
   readonly embedded?: EmbeddedNetworkConfiguration;
   /** Holds guests to their addresses. Default true. */
   readonly antiSpoofing?: boolean;
+  /**
+   * Networks (CIDR) from which every guest may send beside its own addresses. Needed where guests route for others without hiding them: the pod network of
+   * Kubernetes nodes whose network plug-in neither encapsulates nor masquerades. Default none.
+   */
+  readonly sharedNetworks?: readonly string[];
   readonly report?: (event: NetworkEvent) => void;
 }
 
@@ -78,7 +83,9 @@ export class LinuxHostNetwork implements HostNetwork {
     if (networkNamespace !== undefined) this.networkNamespace = networkNamespace;
     this.#options = options;
     this.#devices = new HostDevices(platform, spawner, networkNamespace);
-    this.#filter = new PacketFilter(platform, spawner, networkNamespace);
+    const { sharedNetworks = [] } = options;
+    for (const cidr of sharedNetworks) checkNetwork(cidr);
+    this.#filter = new PacketFilter(platform, spawner, networkNamespace, sharedNetworks);
     const embeddedBridge = embedded === undefined ? undefined : (embedded.bridgeName ?? defaultBridgeName(platform));
     this.#allocation = new InterfaceAllocation({
       platform,
@@ -290,6 +297,12 @@ export class LinuxHostNetwork implements HostNetwork {
       },
     );
     return this.#features;
+  }
+}
+
+function checkNetwork(cidr: string): void {
+  if (familyOf(cidr) === undefined || !/^[0-9A-Fa-f.:]+\/\d{1,3}$/.test(cidr)) {
+    throw new PlatformError("CONFIG_INVALID", `shared network ${JSON.stringify(cidr)} is no CIDR`);
   }
 }
 

@@ -25,10 +25,17 @@ export class PacketFilter {
   readonly #spawner: Spawner;
   readonly #platform: string;
   readonly #networkNamespace: string | undefined;
+  readonly #sharedNetworks: readonly string[];
   readonly #changes: Coalescer<string, true | PlatformError>;
   #supported: Promise<boolean> | undefined;
 
-  constructor(platform: string, spawner: Spawner, networkNamespace: string | undefined) {
+  constructor(
+    platform: string,
+    spawner: Spawner,
+    networkNamespace: string | undefined,
+    sharedNetworks: readonly string[] = [],
+  ) {
+    this.#sharedNetworks = sharedNetworks;
     this.#platform = platform;
     this.#spawner = spawner;
     this.#networkNamespace = networkNamespace;
@@ -48,7 +55,7 @@ export class PacketFilter {
 
   async #probe(): Promise<boolean> {
     try {
-      await this.apply(antiSpoofingTable(this.#platform));
+      await this.apply(antiSpoofingTable(this.#platform, this.#sharedNetworks));
       return true;
     } catch (error) {
       const passing = error instanceof PlatformError && passingTroubles.has(error.code);
@@ -109,7 +116,7 @@ export class PacketFilter {
 
   async #applyAlone(script: string): Promise<true | PlatformError> {
     try {
-      await this.apply(antiSpoofingTable(this.#platform) + script);
+      await this.apply(antiSpoofingTable(this.#platform, this.#sharedNetworks) + script);
       return true;
     } catch (error) {
       if (error instanceof PlatformError) return error;
