@@ -1,7 +1,7 @@
 /** What the embedded network is to be: configuration as given, and the layout that follows from it. */
 import { PlatformError } from "@liquidmetal/foundation";
 import { checkPlatform, shortHash } from "./device-identity.ts";
-import { ipv4Text, parseSubnet, type Subnet, subnetSize, subnetText } from "./ip-address.ts";
+import { ipv4Text, parseSubnet, type Subnet, subnetText } from "./ip-address.ts";
 
 export interface EmbeddedNetworkConfiguration {
   /** CIDR from /16 to /29, or `auto`: a /24 that this host does not use, chosen once and kept. Default `auto`. */
@@ -123,8 +123,4 @@ export function gatewayCidr(layout: EmbeddedLayout): string {
 /** For people and facts: `172.30.7.0/24`. */
 export function layoutSubnet(layout: EmbeddedLayout): string {
   return subnetText(layout.subnet);
-}
-
-export function usableAddresses(subnet: Subnet): number {
-  return subnetSize(subnet) - 3;
 }
