@@ -7,6 +7,7 @@ const checkout = {
   supervisor: "supervisor/main.ts",
   flintlockd: "../../host-agent/src/main.ts",
   lm: "../../cli/src/main.ts",
+  spawner: "../../spawner/src/process/main.ts",
 } as const;
 
 /** Absolute path of a program of ours, to be run by `process.execPath`. */

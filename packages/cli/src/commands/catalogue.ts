@@ -33,19 +33,11 @@ export const catalogue: Readonly<Record<string, CommandLoader>> = {
   "context set": () => import("./context/set.ts"),
   "context use": () => import("./context/use.ts"),
   "context remove": () => import("./context/remove.ts"),
-  completion: () => import("./completion/script.ts"),
+  completion: async () => ({ command: (await import("./completion/script.ts")).completionCommand(allCommands) }),
   version: () => import("./platform/version.ts"),
   _complete: () => import("./completion/candidates.ts"),
   _connect: () => import("./vm/connect.ts"),
-  _reference: () => import("./platform/reference.ts"),
-};
-
-/** What the nouns are, for the help. */
-export const nouns: Readonly<Record<string, string>> = {
-  vm: "MicroVMs",
-  image: "Images on the host",
-  host: "The host",
-  context: "Named hosts",
+  _reference: async () => ({ command: (await import("./platform/reference.ts")).referenceCommand(allCommands) }),
 };
 
 /** Other words for the same. */

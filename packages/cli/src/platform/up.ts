@@ -31,6 +31,11 @@ export async function upPlatform(invocation: Invocation, session: Session): Prom
       },
     },
   });
+  if (invocation.flags.given("run-dir") || invocation.flags.given("state-dir")) {
+    session.note(
+      `Other commands find it with LM_STATE_DIR=${paths.stateDirectory} LM_RUN_DIR=${paths.runDirectory} in the environment.`,
+    );
+  }
   return showStatus(invocation, session);
 }
 

@@ -8,17 +8,11 @@ export interface BuildVersion {
   readonly commit: string;
 }
 
-/** The build replaces `process.env.LIQUIDMETAL_…`, written just so, by text. */
-interface Stamped {
-  readonly env: { readonly LIQUIDMETAL_VERSION?: string; readonly LIQUIDMETAL_COMMIT?: string };
-}
-
+/** The build replaces these two expressions by text. */
 export function buildVersion(): BuildVersion {
-  const { process } = globalThis as unknown as { readonly process: Stamped };
-  return {
-    version: process.env.LIQUIDMETAL_VERSION ?? checkoutVersion(),
-    commit: process.env.LIQUIDMETAL_COMMIT ?? "",
-  };
+  const version = process.env["LIQUIDMETAL_VERSION"];
+  const commit = process.env["LIQUIDMETAL_COMMIT"];
+  return { version: version ?? checkoutVersion(), commit: commit ?? "" };
 }
 
 function checkoutVersion(): string {

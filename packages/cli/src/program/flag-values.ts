@@ -1,7 +1,7 @@
 /** Typed access to parsed flags. Asking for a flag that the command does not declare is a defect, and throws. */
 import { PlatformError } from "@liquidmetal/foundation";
-import type { Flag } from "./command.ts";
 import { parseDurationMs } from "./duration.ts";
+import type { Flag } from "./flag.ts";
 
 export type RawFlagValue = string | boolean | readonly string[];
 

@@ -1,18 +1,8 @@
 /** Help texts, from the declarations. */
-import { allCommands, catalogue, nouns } from "../commands/catalogue.ts";
+import { nouns } from "../commands/nouns.ts";
 import { renderTable } from "../output/table.ts";
-import { type Command, type Flag, globalFlags } from "./command.ts";
-import { usage } from "./flag-values.ts";
-
-/** `path`: a command, a noun, or the empty string. Throws REQUEST_INVALID when it is none of them. */
-export async function helpFor(path: string): Promise<string> {
-  const load = Object.hasOwn(catalogue, path) ? catalogue[path] : undefined;
-  if (load !== undefined) return commandHelp((await load()).command);
-  const commands = (await allCommands()).filter((command) => command.hidden !== true);
-  if (path === "") return rootHelp(commands);
-  if (!Object.hasOwn(nouns, path)) throw usage(`there is no command '${path}'`, "see 'lm --help'");
-  return nounHelp(path, commands);
-}
+import type { Command } from "./command.ts";
+import { type Flag, globalFlags } from "./flag.ts";
 
 export function commandHelp(command: Command): string {
   const sections = [command.summary, `Usage:\n  ${usageLine(command)}`];
@@ -50,7 +40,7 @@ export function flagText(flag: Flag): string {
 
 const flagRow = (flag: Flag): readonly [string, string] => [flagForm(flag), flagText(flag)];
 
-function rootHelp(commands: readonly Command[]): string {
+export function rootHelp(commands: readonly Command[]): string {
   const single = commands.filter((command) => command.path.length === 1);
   const groups = Object.entries(nouns).map(([noun, title]) => {
     const verbs = commands.filter((command) => command.path[0] === noun);
@@ -62,7 +52,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 5 timeout, 6 unau
 More about a command: lm COMMAND --help\n`;
 }
 
-function nounHelp(noun: string, commands: readonly Command[]): string {
+export function nounHelp(noun: string, commands: readonly Command[]): string {
   const verbs = commands.filter((command) => command.path[0] === noun);
   return `${nouns[noun] ?? noun}\n\n${rows(verbs.map((command) => [usageLine(command), command.summary]))}\nMore about a command: lm ${noun} VERB --help\n`;
 }

@@ -1,6 +1,7 @@
 /** The command line of one command, parsed by commander from the command's own declaration. */
 import { CommanderError, Option, Command as Parser } from "commander";
-import { type Command, type Flag, globalFlags, type Invocation } from "./command.ts";
+import type { Command, Invocation } from "./command.ts";
+import { type Flag, globalFlags } from "./flag.ts";
 import { FlagValues, type RawFlagValue, usage } from "./flag-values.ts";
 
 /** A switch that is given twice, or a single value given twice, is taken as last said; unknown flags are errors with a suggestion. Throws REQUEST_INVALID. */

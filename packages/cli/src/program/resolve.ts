@@ -1,6 +1,7 @@
 /** Which command is meant: the first words of the command line that are not flags. */
-import { aliases, catalogue, nouns } from "../commands/catalogue.ts";
-import { globalFlags } from "./command.ts";
+import { aliases, catalogue } from "../commands/catalogue.ts";
+import { nouns } from "../commands/nouns.ts";
+import { globalFlags } from "./flag.ts";
 import { usage } from "./flag-values.ts";
 import { suggestion } from "./suggestion.ts";
 

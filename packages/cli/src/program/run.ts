@@ -32,7 +32,7 @@ export async function run(options: RunOptions): Promise<number> {
     const asksHelp = argv.slice(0, end < 0 ? argv.length : end).some((word) => word === "--help" || word === "-h");
     if (resolved.help && argv.includes("--version")) return await execute("version", ["--client"], options);
     if (resolved.help || asksHelp) {
-      const { helpFor } = await import("./help.ts");
+      const { helpFor } = await import("./help-topics.ts");
       const text = await helpFor(resolved.path);
       const bare = argv.length === 0 || (resolved.help && !asksHelp && argv[0] !== "help");
       (bare ? terminal.stderr : terminal.stdout).write(text);
@@ -61,6 +61,7 @@ async function execute(path: string, argv: readonly string[], options: RunOption
     flags: invocation.flags,
     format,
     signal: options.signal,
+    open: async (mine) => (await import("../client/open.ts")).openHost(mine),
   });
   return (await command.run(invocation, session)) ?? 0;
 }

@@ -12,6 +12,8 @@ export interface SessionOptions {
   readonly format: OutputFormat;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
+  /** Opens the host that this session means; called at the first need. */
+  readonly open: (session: Session) => Promise<HostClient>;
 }
 
 export class Session implements AsyncDisposable {
@@ -25,11 +27,13 @@ export class Session implements AsyncDisposable {
   readonly paint: Paint;
   /** Colours for standard error. */
   readonly paintNote: Paint;
+  readonly #open: SessionOptions["open"];
   #client: Promise<HostClient> | undefined;
 
   constructor(options: SessionOptions) {
     const { terminal, flags } = options;
     this.terminal = terminal;
+    this.#open = options.open;
     this.flags = flags;
     this.format = options.format;
     this.signal = options.signal;
@@ -66,7 +70,7 @@ export class Session implements AsyncDisposable {
 
   /** The host; connected on first use, closed with the session. */
   host(): Promise<HostClient> {
-    this.#client ??= import("../client/open.ts").then((module) => module.openHost(this));
+    this.#client ??= this.#open(this);
     return this.#client;
   }
 

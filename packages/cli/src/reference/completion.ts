@@ -1,5 +1,6 @@
 /** Completion scripts for bash, zsh and fish, from the declarations of the commands. */
-import { type Command, type Completion, type Flag, globalFlags } from "../program/command.ts";
+import type { Command } from "../program/command.ts";
+import { type Completion, type Flag, globalFlags } from "../program/flag.ts";
 import { usage } from "../program/flag-values.ts";
 
 /** Throws REQUEST_INVALID for another shell. */

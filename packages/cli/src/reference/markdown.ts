@@ -1,6 +1,7 @@
 /** docs/cli.md, from the declarations of the commands. */
-import { nouns } from "../commands/catalogue.ts";
-import { type Command, type Flag, globalFlags } from "../program/command.ts";
+import { nouns } from "../commands/nouns.ts";
+import type { Command } from "../program/command.ts";
+import { type Flag, globalFlags } from "../program/flag.ts";
 import { flagForm, flagText, usageLine } from "../program/help.ts";
 
 export function referencePage(commands: readonly Command[]): string {
@@ -31,15 +32,25 @@ function section(command: Command): string {
   if (command.description !== undefined) parts.push(command.description);
   parts.push(`\`\`\`\n${usageLine(command)}\n\`\`\``);
   if (command.positionals.length > 0) {
-    parts.push(command.positionals.map((each) => `* \`${each.name}\`: ${each.summary}`).join("\n"));
+    parts.push(command.positionals.map((each) => `- \`${each.name}\`: ${each.summary}`).join("\n"));
   }
   if (command.flags.length > 0) parts.push(flagTable(command.flags).trimEnd());
   if (command.examples.length > 0) parts.push(`\`\`\`sh\n${command.examples.join("\n")}\n\`\`\``);
   return `${parts.join("\n\n")}\n`;
 }
 
+/** Padded as the formatter of the repository wants it. */
 function flagTable(flags: readonly Flag[]): string {
   const cell = (text: string): string => text.replaceAll("|", "\\|");
-  const rows = flags.map((flag) => `| \`${cell(flagForm(flag).trim())}\` | ${cell(flagText(flag))} |`);
-  return `| flag | meaning |\n|---|---|\n${rows.join("\n")}\n`;
+  const rows = [
+    ["flag", "meaning"],
+    ...flags.map((flag) => [cell(`\`${flagForm(flag).trim()}\``), cell(flagText(flag))]),
+  ];
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => [...(row[column] ?? "")].length)));
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((text, column) => padded(text, widths[column] ?? 0)).join(" | ")} |\n`;
+  const [head = [], ...body] = rows;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("");
 }
+
+const padded = (text: string, width: number): string => text + " ".repeat(Math.max(0, width - [...text].length));

@@ -4,8 +4,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { allCommands, catalogue } from "../commands/catalogue.ts";
-import { globalFlags } from "../program/command.ts";
-import { commandHelp, helpFor } from "../program/help.ts";
+import { globalFlags } from "../program/flag.ts";
+import { commandHelp } from "../program/help.ts";
+import { helpFor } from "../program/help-topics.ts";
 import { completionScript } from "./completion.ts";
 import { referencePage } from "./markdown.ts";
 

@@ -1,5 +1,8 @@
 /** Hardware for guests: KVM, vsock. That /dev/kvm exists proves nothing: a probe guest must reach its init. */
-import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { release } from "node:os";
+import { join } from "node:path";
+import { programPath } from "../program-location.ts";
 import { type Check, type CheckContext, type Finding, info, ok, warn } from "./finding.ts";
 
 const probeTimeoutMs = 45_000;
@@ -9,10 +12,10 @@ export const accelerationChecks: readonly Check[] = [
   { id: "vsock", title: "vhost-vsock", run: vsock },
 ];
 
-/** What the hypervisors room offers for this, as far as the doctor uses it. */
-interface AcceleratorProbe {
-  readonly accelerator: "kvm" | "tcg" | "none";
-  readonly reason: string;
+interface Verdict {
+  readonly accelerator: "kvm" | "tcg";
+  /** What was seen, for people. */
+  readonly detail: string;
 }
 
 async function accelerator(context: CheckContext): Promise<readonly Finding[]> {
@@ -30,7 +33,7 @@ async function accelerator(context: CheckContext): Promise<readonly Finding[]> {
         warn(
           "accelerator",
           "KVM",
-          `${fact}, but no probe guest boots with it: ${verdict.reason}; guests run by emulation (TCG)`,
+          `${fact}, but no probe guest runs with it (${verdict.detail}); guests run by emulation (TCG)`,
           "use a machine with working KVM for speed",
         ),
       ];
@@ -49,21 +52,30 @@ function deviceFinding(): Finding | undefined {
   }
 }
 
-/** `undefined` when this release cannot probe. */
-async function probed(signal: AbortSignal): Promise<AcceleratorProbe | undefined> {
-  const room: Readonly<Record<string, unknown>> = await import("@liquidmetal/hypervisors");
-  const probe = room["probeAccelerator"];
-  if (typeof probe !== "function") return undefined;
-  const answer: unknown = await probe({ signal, timeoutMs: probeTimeoutMs - 5_000 });
-  const value: unknown =
-    isObject(answer) && "ok" in answer ? (answer["ok"] === true ? answer["value"] : undefined) : answer;
-  if (!isObject(value)) return undefined;
-  const name = value["accelerator"];
-  if (name !== "kvm" && name !== "tcg" && name !== "none") return undefined;
-  return {
-    accelerator: name,
-    reason: typeof value["reason"] === "string" ? value["reason"] : "it did not reach its init in time",
-  };
+/** Runs the probe guests, with a spawner of its own; both are gone afterwards. */
+async function probed(signal: AbortSignal): Promise<Verdict> {
+  const [{ probeAccelerator }, { startSpawner }] = await Promise.all([
+    import("@liquidmetal/hypervisors"),
+    import("@liquidmetal/spawner"),
+  ]);
+  const spawner = await startSpawner({ processPath: programPath("spawner") });
+  try {
+    const kernelPath = hostKernel();
+    const result = await probeAccelerator({ spawner, signal, ...(kernelPath === undefined ? {} : { kernelPath }) });
+    if (!result.ok) return { accelerator: "tcg", detail: result.error.message };
+    const failed = result.value.findings.filter((finding) => !finding.passed);
+    return { accelerator: result.value.accelerator, detail: failed.map((finding) => finding.detail).join("; ") };
+  } finally {
+    await spawner.close();
+  }
+}
+
+/** A kernel of this host that can be read, the running one first: the surest proof is that a real kernel reaches its init. */
+function hostKernel(): string | undefined {
+  const candidates = existsSync("/boot") ? readdirSync("/boot").filter((name) => name.startsWith("vmlinuz-")) : [];
+  const running = `vmlinuz-${release()}`;
+  const name = candidates.includes(running) ? running : candidates.sort().at(-1);
+  return name === undefined ? undefined : join("/boot", name);
 }
 
 function vsock(): readonly Finding[] {
@@ -76,8 +88,4 @@ function vsock(): readonly Finding[] {
           "not here; guests report by a serial port instead (load the module vhost_vsock for it)",
         ),
       ];
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }

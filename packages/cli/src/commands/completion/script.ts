@@ -1,7 +1,7 @@
 /** `lm completion`: scripts for the shells. */
 import type { Command } from "../../program/command.ts";
 
-export const command: Command = {
+export const completionCommand = (allCommands: () => Promise<readonly Command[]>): Command => ({
   path: ["completion"],
   summary: "Print the completion script of a shell",
   description:
@@ -15,8 +15,7 @@ export const command: Command = {
   ],
   run: async (invocation, session) => {
     const { completionScript } = await import("../../reference/completion.ts");
-    const { allCommands } = await import("../catalogue.ts");
     session.print(completionScript(invocation.positionals[0] ?? "", await allCommands()));
     return undefined;
   },
-};
+});

@@ -1,7 +1,7 @@
 /** `lm _reference`: prints docs/cli.md. */
 import type { Command } from "../../program/command.ts";
 
-export const command: Command = {
+export const referenceCommand = (allCommands: () => Promise<readonly Command[]>): Command => ({
   path: ["_reference"],
   summary: "Print the reference page",
   hidden: true,
@@ -10,8 +10,7 @@ export const command: Command = {
   examples: [],
   run: async (_invocation, session) => {
     const { referencePage } = await import("../../reference/markdown.ts");
-    const { allCommands } = await import("../catalogue.ts");
     session.print(referencePage(await allCommands()));
     return undefined;
   },
-};
+});

@@ -1,5 +1,5 @@
 /** Flags that several `lm vm` commands share, and how their values are read. */
-import type { Flag, Positional } from "../../program/command.ts";
+import type { Flag, Positional } from "../../program/flag.ts";
 import { type FlagValues, usage } from "../../program/flag-values.ts";
 
 export const namespaceFlag: Flag = {

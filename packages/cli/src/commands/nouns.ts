@@ -1,0 +1,9 @@
+/** The nouns of the command line. */
+
+/** What the nouns are, for the help. */
+export const nouns: Readonly<Record<string, string>> = {
+  vm: "MicroVMs",
+  image: "Images on the host",
+  host: "The host",
+  context: "Named hosts",
+};
