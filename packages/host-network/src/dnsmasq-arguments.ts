@@ -69,8 +69,8 @@ export function dnsmasqCommand(layout: EmbeddedLayout, user: string, resolvPath:
     `--dhcp-option=option:router,${gateway}`,
     `--dhcp-option=option:dns-server,${gateway}`,
     "--quiet-dhcp",
-    // It would name every file at every reload. What keeps it from starting goes to standard error all the same.
-    "--log-facility=/dev/null",
+    // Standard error, a file of ours. Never a device: dnsmasq makes its log file its own user's, /dev/null included.
+    "--log-facility=-",
   ];
   const token = `${dnsmasqTokenPrefix(layout.platform)}${createHash("sha256").update(args.join("\0")).digest("hex").slice(0, 12)}`;
   const pidPath = join(layout.stateDirectory, token);
