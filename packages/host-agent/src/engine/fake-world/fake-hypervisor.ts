@@ -1,5 +1,5 @@
 /** A hypervisor over the fake host: spawns processes that are numbers, and keeps the rules of the port. */
-import { attempt, Broadcast, PlatformError, type Subscription } from "@liquidmetal/foundation";
+import { attempt, Broadcast, type Clock, PlatformError, type Subscription, sleep } from "@liquidmetal/foundation";
 import type { Capabilities, Hypervisor, HypervisorEvent, RunningVmm } from "@liquidmetal/microvm";
 import type { FakeHost, FakeProcess } from "./fake-host.ts";
 import type { Session } from "./session.ts";
@@ -21,7 +21,7 @@ export const fakeCapabilities: Capabilities = {
   vcpuMax: 32,
 };
 
-export function fakeHypervisor(host: FakeHost, session: Session): Hypervisor {
+export function fakeHypervisor(host: FakeHost, session: Session, clock: Clock): Hypervisor {
   const ports: Hypervisor = {
     name: "fake",
     capabilities: () => attempt(async () => fakeCapabilities),
@@ -44,7 +44,7 @@ export function fakeHypervisor(host: FakeHost, session: Session): Hypervisor {
           throw error;
         }
         process.state = "running";
-        return session.guard(running(host, process));
+        return session.guard(running(host, process, clock));
       }),
     adopt: (_machine, made) =>
       attempt(async () => {
@@ -53,7 +53,7 @@ export function fakeHypervisor(host: FakeHost, session: Session): Hypervisor {
           throw new PlatformError("PROCESS_UNVERIFIED", `pid ${pid} cannot be read`);
         const process = host.processes.get(pid);
         if (process === undefined || process.state === "exited") return { state: "gone" as const };
-        return { state: "adopted" as const, vmm: session.guard(running(host, process)) };
+        return { state: "adopted" as const, vmm: session.guard(running(host, process, clock)) };
       }),
   };
   return session.guard(ports);
@@ -73,7 +73,7 @@ function requireParts(
   }
 }
 
-function running(host: FakeHost, process: FakeProcess): RunningVmm {
+function running(host: FakeHost, process: FakeProcess, clock: Clock): RunningVmm {
   const set = (state: "running" | "paused", kind: "resumed" | "paused") =>
     attempt(async () => {
       if (process.state === "exited") throw new PlatformError("HYPERVISOR_FAILED", "it has ended");
@@ -91,7 +91,8 @@ function running(host: FakeHost, process: FakeProcess): RunningVmm {
     reset: () => attempt(() => Promise.reject(new PlatformError("CAPABILITY_MISSING", "no reset"))),
     stop: (mode, options) =>
       attempt(async () => {
-        if (mode === "graceful" && process.stubborn) await aborted(options?.signal);
+        if (mode === "graceful" && process.stubborn)
+          await sleep(clock, options?.gracefulTimeoutMs ?? 10_000, options?.signal);
         host.end(process, mode === "graceful" ? "powered-off" : "requested");
       }),
     writeConsole: (bytes) => attempt(async () => process.events.publish({ kind: "console", bytes })),

@@ -41,10 +41,8 @@ function deviceFaults(host: FakeHost, records: Records): readonly string[] {
 
 function ownerFaults(host: FakeHost, records: Records): readonly string[] {
   const faults: string[] = [];
-  for (const [path, owner] of host.volumes) {
-    const volumes = Object.values(records.get(owner)?.made.volumes ?? {});
-    if (!volumes.some((volume) => volume.path === path)) faults.push(`orphan: volume ${path} of ${owner}`);
-  }
+  // A volume whose record was never told of it (the agent died, or its disk was full) is still found by its owner, and goes with it.
+  for (const [path, owner] of host.volumes) if (!records.has(owner)) faults.push(`orphan: volume ${path} of ${owner}`);
   for (const owner of host.holders) if (!records.has(owner)) faults.push(`orphan: hold of ${owner}`);
   const all = [...records.values()];
   for (const path of host.paths) {
