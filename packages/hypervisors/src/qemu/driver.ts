@@ -196,7 +196,11 @@ class QemuHypervisor implements Hypervisor {
   }
 
   #chosenAccelerator(): Promise<"kvm" | "tcg"> {
-    this.#accelerator ??= this.#chooseAccelerator();
+    this.#accelerator ??= this.#chooseAccelerator().catch((error: unknown) => {
+      // A probe that failed is tried again at the next need.
+      this.#accelerator = undefined;
+      throw error;
+    });
     return this.#accelerator;
   }
 
