@@ -108,6 +108,9 @@ class MicroVmEngine implements Engine {
   start(): Promise<Result<StartReport, PlatformError>> {
     return attempt(async () => {
       await this.#ensureNetwork();
+      const { hypervisors } = this.#context;
+      // Probing an accelerator takes a while: begun now, so that the first create need not wait for it.
+      for (const name of hypervisors.names) void hypervisors.capabilities(name);
       const report = await takeOver(this.#context);
       this.#deps.logger.info("engine.started", { ...report });
       void sweepOrphans(this.#context);
