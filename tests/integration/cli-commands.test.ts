@@ -280,6 +280,31 @@ describe("lm", { timeout: 110_000 }, () => {
     assert.equal(piped.stderr, "");
   });
 
+  test("the doctor's findings, as data", async () => {
+    const { stdout } = await lm(["doctor", "--probe=false", "-o", "json"]);
+    const found: readonly Readonly<Record<string, string>>[] = JSON.parse(stdout);
+    assert.equal(new Set(found.map((finding) => finding["id"])).size, found.length);
+    for (const finding of found) {
+      assert.deepEqual(Object.keys(finding), ["id", "title", "status", "detail", "remedy"]);
+      assert.match(finding["status"] ?? "", /^(ok|info|warn|fail)$/);
+      if (finding["status"] === "fail" || finding["status"] === "warn")
+        assert.notEqual(finding["remedy"], "", finding["id"]);
+    }
+    for (const id of [
+      "machine.kernel",
+      "accelerator",
+      "program.containerd",
+      "network.tap",
+      "storage.space",
+      "machine.cgroups",
+    ]) {
+      assert.ok(
+        found.some((finding) => finding["id"] === id),
+        id,
+      );
+    }
+  });
+
   test("host, images, version, help, completion", async () => {
     const host: { readonly hypervisors: readonly unknown[] } = JSON.parse(
       (await lm(["host", "get", "-o", "json"])).stdout,

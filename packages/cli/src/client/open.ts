@@ -13,7 +13,8 @@ const tokenLimitBytes = 64 * 1_024;
 export async function openHost(session: Session): Promise<HostClient> {
   const { flags, terminal } = session;
   const named =
-    flags.text("host") ?? (flags.given("context") || flags.given("platform") ? undefined : terminal.env["LM_HOST"]);
+    flags.text("host") ??
+    (flags.given("context") || flags.given("platform") ? undefined : setting(terminal.env, "LM_HOST"));
   const context =
     named === undefined && !flags.given("platform")
       ? await currentContext(terminal.env, flags.text("context"))
@@ -25,13 +26,19 @@ export async function openHost(session: Session): Promise<HostClient> {
   return grpcHostClient(address, await token(session, context));
 }
 
+/** A variable of the environment; set to nothing means not set. */
+export function setting(env: Session["terminal"]["env"], name: string): string | undefined {
+  const value = env[name];
+  return value === "" ? undefined : value;
+}
+
 /** Name of the local platform meant by this run. */
 export function platformName(session: Session): string {
-  return session.flags.text("platform") ?? session.terminal.env["LM_PLATFORM"] ?? "default";
+  return session.flags.text("platform") ?? setting(session.terminal.env, "LM_PLATFORM") ?? "default";
 }
 
 function localSocket(session: Session): string {
-  const runDirectory = session.terminal.env["LM_RUN_DIR"];
+  const runDirectory = setting(session.terminal.env, "LM_RUN_DIR");
   return platformPaths(platformName(session), runDirectory === undefined ? {} : { runDirectory }).agentSocket;
 }
 

@@ -1,21 +1,21 @@
 /** Which platform a command means. */
 import { type PlatformPaths, platformPaths } from "@liquidmetal/platform";
-import { platformName } from "../client/open.ts";
+import { platformName, setting } from "../client/open.ts";
 import type { FlagValues } from "../program/flag-values.ts";
 import type { Session } from "../program/session.ts";
 
 /** Of the commands with --name, --state-dir and --run-dir. */
 export function sessionPaths(session: Session, flags: FlagValues = session.flags): PlatformPaths {
   return platformPaths(flags.text("name") ?? platformName(session), {
-    stateDirectory: flags.text("state-dir") ?? session.terminal.env["LM_STATE_DIR"],
-    runDirectory: flags.text("run-dir") ?? session.terminal.env["LM_RUN_DIR"],
+    stateDirectory: flags.text("state-dir") ?? setting(session.terminal.env, "LM_STATE_DIR"),
+    runDirectory: flags.text("run-dir") ?? setting(session.terminal.env, "LM_RUN_DIR"),
   });
 }
 
 /** Of any other command: by --platform and the environment. */
 export function localPaths(session: Session): PlatformPaths {
   return platformPaths(platformName(session), {
-    stateDirectory: session.terminal.env["LM_STATE_DIR"],
-    runDirectory: session.terminal.env["LM_RUN_DIR"],
+    stateDirectory: setting(session.terminal.env, "LM_STATE_DIR"),
+    runDirectory: setting(session.terminal.env, "LM_RUN_DIR"),
   });
 }
