@@ -17,10 +17,12 @@ import { createHostDirectories } from "../engine/host-directories.ts";
 import { openSqliteJournal } from "../journal/sqlite-journal.ts";
 import type { Logger } from "../observability/logger.ts";
 import { createPrometheusMetrics } from "../observability/prometheus.ts";
+import { announcingImageStore } from "./announcing-image-store.ts";
 import { startDebugServer } from "./debug-server.ts";
 import { engineConfig } from "./engine-config.ts";
 import { describeHost, hostIdentity } from "./host-description.ts";
 import { createHypervisors } from "./hypervisors.ts";
+import { usersOfImage } from "./image-users.ts";
 import { createNetwork } from "./network.ts";
 import { createSharedFolders } from "./shared-folders.ts";
 import { openStores } from "./stores.ts";
@@ -80,13 +82,15 @@ async function assembleEngine(
   const hostId = hostIdentity(journal, systemEntropy);
   const platform = config.platformName === "" ? `h${hostId.slice(0, 8)}` : config.platformName;
   const { stateDir, runDir } = config;
-  const stores = await openStores(config, spawner);
+  // The engine is made of the stores, and the stores ask the engine who uses an image: so the question is passed on late.
+  let engine: Engine | undefined;
+  const stores = await openStores(config, spawner, (reference) => usersOfImage(reference, engine?.list({}) ?? []));
   const network = createNetwork({ config, platform, journal, spawner, clock: systemClock, logger });
   // What the network can do is found out in its namespace, so that has to be there; the engine reports it if it cannot be made.
   await network.ensureEmbedded();
   const { hypervisors, defaultProvider } = createHypervisors({ config, spawner, logger });
   const sharedFolders = createSharedFolders(config, spawner);
-  const engine = createEngine({
+  engine = createEngine({
     clock: systemClock,
     entropy: systemEntropy,
     journal,
@@ -105,5 +109,6 @@ async function assembleEngine(
     failpoints: failpointsFromEnvironment(process.env),
     config: engineConfig(config, platform, defaultProvider),
   });
-  return { engine, images: stores.images };
+  const made = engine;
+  return { engine, images: announcingImageStore(stores.images, () => made.nudge()) };
 }

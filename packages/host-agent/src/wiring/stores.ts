@@ -12,11 +12,17 @@ export interface Stores {
   readonly blockStores: readonly BlockStore[];
 }
 
-export async function openStores(config: AgentConfig, spawner: Spawner): Promise<Stores> {
+/** `usersOf`: which microVMs use an image; asked before one is removed. */
+export async function openStores(
+  config: AgentConfig,
+  spawner: Spawner,
+  usersOf: (reference: string) => readonly string[],
+): Promise<Stores> {
   const { containerd, stateDir } = config;
   const images = new ContainerdImageStore({
     address: containerd.socket,
     namespace: containerd.namespace,
+    usersOf,
     registry: {
       ...(containerd.registryAuthFile === "" ? {} : { credentialsPath: containerd.registryAuthFile }),
       ...(containerd.registryHostsDir === "" ? {} : { hostsDirectory: containerd.registryHostsDir }),
