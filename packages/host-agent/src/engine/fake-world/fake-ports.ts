@@ -129,7 +129,7 @@ export function fakeNetwork(host: FakeHost): HostNetwork {
     release: (uid, made) =>
       attempt(async () => {
         if (host.devices.get(made.hostDevice)?.owner?.uid === uid) host.devices.delete(made.hostDevice);
-        for (const address of made.addresses) taken.delete(address);
+        for (const address of made.addresses) if (taken.get(address) === uid) taken.delete(address);
       }),
     list: () =>
       attempt(async () =>

@@ -86,8 +86,12 @@ export class World {
 
   /** Ends the agent in order. */
   async stop(): Promise<void> {
-    await this.#engine?.close();
+    const closed = this.#engine?.close().then(() => undefined);
+    // It may also die while it stops; and what is in progress may need time to end.
+    const turns = this.#turns(this.#died.promise);
+    await Promise.race([closed, this.#died.promise]);
     this.kill();
+    await turns;
   }
 
   /** The agent will die at the failpoint of this number, counted from now (0 = the next one). */
@@ -128,6 +132,15 @@ export class World {
   async #advance(forMs: number): Promise<void> {
     await this.clock.advance(forMs);
     for (let second = 0; second < 3_600 && this.#busy(); second++) await this.clock.advance(1_000);
+  }
+
+  /** Lets time pass until `end`. */
+  async #turns(end: Promise<void>): Promise<void> {
+    let ended = false;
+    void end.then(() => {
+      ended = true;
+    });
+    while (!ended) await this.clock.advance(100);
   }
 
   #busy(): boolean {
