@@ -14,11 +14,6 @@ import { Containerd, containerdSocket, renderContainerdConfig } from "@liquidmet
 
 const run = promisify(execFile);
 
-export interface ContainerdProgram {
-  readonly major: 1 | 2;
-  readonly path: string;
-}
-
 const containerd2 = {
   version: "v2.4.2",
   tags: "no_cri,no_zfs,no_tracing,no_btrfs",

@@ -43,12 +43,6 @@ export interface Operations {
 
 export type Operation = keyof Operations;
 
-export interface Call<O extends Operation = Operation> {
-  readonly id: number;
-  readonly operation: O;
-  readonly ask: Operations[O]["ask"];
-}
-
 export type Reply =
   | { readonly id: number; readonly ok: true; readonly value: unknown }
   | { readonly id: number; readonly ok: false; readonly code: ErrorCode; readonly message: string };

@@ -1,4 +1,2 @@
 /** The fronts of the host agent: gRPC and HTTP/JSON over the application port. */
-export type { ApiMetrics } from "./api-metrics.ts";
-export { openApiText } from "./openapi.ts";
-export { type ApiServers, type ApiServersOptions, startApiServers } from "./start.ts";
+export { type ApiServers, startApiServers } from "./start.ts";

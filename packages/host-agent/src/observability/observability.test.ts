@@ -27,6 +27,7 @@ test("metrics show what was measured and what the engine says of itself", async 
   metrics.stepFinished("start-vmm", "done", 20);
   metrics.stepFinished("create-volume", "failed", 30, "DISK_FULL");
   metrics.created(40);
+  metrics.callFinished({ protocol: "grpc", method: "/pkg.Service/Get", status: 5, durationMs: 3 });
   const sample = {
     ...{ cpuSeconds: 1.5, memoryBytes: 2, diskReadBytes: 3 },
     ...{ diskWrittenBytes: 4, networkReceivedBytes: 5, networkSentBytes: 6 },
@@ -40,6 +41,8 @@ test("metrics show what was measured and what the engine says of itself", async 
     'liquidmetal_build_info{version="1.2.3"} 1',
     'liquidmetal_reconcile_step_seconds_count{step="start-vmm",outcome="done"} 1',
     'liquidmetal_reconcile_failures_total{step="create-volume",code="DISK_FULL"} 1',
+    'grpc_server_handled_total{grpc_service="pkg.Service",grpc_method="Get",grpc_code="NOT_FOUND"} 1',
+    'liquidmetal_api_call_seconds_count{protocol="grpc",method="/pkg.Service/Get"} 1',
     "liquidmetal_queue_depth 3",
     'liquidmetal_microvms{phase="running"} 7',
     'liquidmetal_microvm_cpu_seconds{namespace="ns",name="n",uid="u"} 1.5',

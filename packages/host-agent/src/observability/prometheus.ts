@@ -2,8 +2,10 @@
  * The metrics over prom-client. Counters and histograms are pushed by the engine; gauges are read from it on every scrape, so that nothing
  * has to be kept in step. Usage of single microVMs is asked of their VMMs on each scrape, and only when it is switched on.
  */
+import { grpcStatusName } from "@liquidmetal/api";
 import type { UsageSample } from "@liquidmetal/microvm";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { ApiMetrics } from "../api/api-metrics.ts";
 import type { EngineMetrics } from "./metrics.ts";
 
 /** What a scrape reads from the engine. */
@@ -26,7 +28,7 @@ export interface PrometheusOptions {
   readonly perMicroVm?: boolean;
 }
 
-export interface PrometheusMetrics extends EngineMetrics {
+export interface PrometheusMetrics extends EngineMetrics, ApiMetrics {
   /** Names the engine whose gauges are read; until then they are absent. */
   attach(engine: EngineGauges): void;
   /** The exposition text. */
@@ -73,6 +75,20 @@ export function createPrometheusMetrics(options: PrometheusOptions): PrometheusM
     buckets: stepSeconds,
     registers,
   });
+  // Upstream's name and labels, so that dashboards of gRPC servers work.
+  const grpcHandled = new Counter({
+    name: "grpc_server_handled_total",
+    help: "gRPC calls that ended, by status code.",
+    labelNames: ["grpc_service", "grpc_method", "grpc_code"],
+    registers,
+  });
+  const calls = new Histogram({
+    name: "liquidmetal_api_call_seconds",
+    help: "Duration of API calls; a stream counts from its first to its last message.",
+    labelNames: ["protocol", "method"],
+    buckets: stepSeconds,
+    registers,
+  });
   const depth = new Gauge({ name: "liquidmetal_queue_depth", help: "MicroVMs that wait for work.", registers });
   const active = new Gauge({ name: "liquidmetal_queue_active", help: "MicroVMs being worked on.", registers });
   const phases = new Gauge({
@@ -106,6 +122,12 @@ export function createPrometheusMetrics(options: PrometheusOptions): PrometheusM
     stepFinished: (step, outcome, durationMs, code) => {
       steps.observe({ step, outcome }, durationMs / 1_000);
       if (code !== undefined) failures.inc({ step, code });
+    },
+    callFinished: ({ protocol, method, status, durationMs }) => {
+      calls.observe({ protocol, method }, durationMs / 1_000);
+      if (protocol !== "grpc") return;
+      const [, service = "", name = ""] = method.split("/");
+      grpcHandled.inc({ grpc_service: service, grpc_method: name, grpc_code: grpcStatusName(status) });
     },
     created: (durationMs) => creations.observe(durationMs / 1_000),
     attach: (engine) => {

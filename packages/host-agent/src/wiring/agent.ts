@@ -41,7 +41,7 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
     for (const end of started.splice(0).reverse()) await end();
   };
   try {
-    const journal = openSqliteJournal({ path: join(config.stateDir, "journal.db") });
+    const journal = openSqliteJournal({ path: join(config.stateDir, "journal", "journal.db") });
     started.push(() => journal.close());
     const spawner = await startSpawner({
       onNotice: (message) => logger.warn("spawner.notice", { message }),
@@ -53,7 +53,7 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
     started.push(() => engine.close());
     metrics.attach(engine);
     unwrap(await engine.start());
-    const servers = await startApiServers({ application: engine, images, config, log: logger });
+    const servers = await startApiServers({ application: engine, images, config, log: logger, metrics });
     started.push(() => servers.stop());
     if (config.debugEndpoint !== undefined) {
       const debug = await startDebugServer({ address: config.debugEndpoint, metrics, engine, logger });
