@@ -96,6 +96,17 @@ describe("QEMU", () => {
     assert.equal(await world.spawner.verdict(vmm.process), "gone");
   });
 
+  it("asks an adopted guest whether it is ready: what it said while nobody listened is lost", async () => {
+    const machine = world.machine({ cmdline: { "test.address": "10.9.8.7/24" } });
+    const { vmm } = await world.boot(machine);
+    await vmm.detach();
+    const hypervisor = createQemuHypervisor({ spawner: world.spawner, accelerator: "tcg" });
+    const adoption = unwrap(await hypervisor.adopt(machine, madeOf(machine, vmm.process)));
+    assert.ok(adoption.state === "adopted");
+    assert.deepEqual((await new Heard(adoption.vmm).event("guest-ready")).addresses, ["10.9.8.7"]);
+    unwrap(await adoption.vmm.stop("forced"));
+  });
+
   it("adopts a VMM that hangs, so that it can be stopped", async () => {
     const machine = world.machine();
     const { vmm } = await world.boot(machine);

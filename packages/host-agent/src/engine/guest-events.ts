@@ -18,9 +18,7 @@ export function onGuestEvent(context: EngineContext, guest: Guest, event: GuestE
   const { uid } = guest;
   switch (event.kind) {
     case "guest-ready":
-      records.update(uid, (record) => withReady(record, event.addresses, deps.clock.nowMs()), [
-        { reason: "GuestReady", message: "the guest says that it is ready" },
-      ]);
+      onReady(context, uid, event.addresses);
       return;
     case "guest-reset":
       records.update(uid, (record) => ({ ...record, guest: notReady(record) }), [
@@ -112,6 +110,22 @@ function exitHappening(exit: GuestExit): Happening {
 function withoutProcess(record: MicroVmRecord, exit: GuestExit): MicroVmRecord {
   const { process: _gone, processGeneration: _past, ...made } = record.made;
   return { ...record, made, guest: { ...notReady(record), lastExit: exit } };
+}
+
+/** A guest may say it again: on both of its channels, when its addresses change, when it is asked after a restart of the agent. */
+function onReady({ deps, records }: EngineContext, uid: string, addresses: readonly string[]): void {
+  const before = records.get(uid);
+  if (before === undefined) return;
+  const after = withReady(before, addresses, deps.clock.nowMs());
+  if (!before.guest.ready) {
+    records.update(uid, (now) => withReady(now, addresses, deps.clock.nowMs()), [
+      { reason: "GuestReady", message: "the guest says that it is ready" },
+    ]);
+  } else if (before.guest.addresses.join() !== after.guest.addresses.join()) {
+    records.update(uid, (now) => ({ ...now, guest: { ...now.guest, addresses: after.guest.addresses } }), [
+      { reason: "GuestAddressesChanged", message: `the guest has the addresses ${after.guest.addresses.join(", ")}` },
+    ]);
+  }
 }
 
 function withReady(record: MicroVmRecord, reported: readonly string[], nowMs: number): MicroVmRecord {

@@ -114,6 +114,7 @@ export class QemuVmm implements RunningVmm, QemuListener {
     try {
       await Promise.race([this.#line.connect(timeoutMs, signal), this.ended]);
       if (this.#state !== "exited") await this.#learnState();
+      this.#askReadiness();
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof PlatformError)) throw error;
@@ -234,6 +235,12 @@ export class QemuVmm implements RunningVmm, QemuListener {
 
   onReconnected(): void {
     this.#learnState().catch(() => {});
+    this.#askReadiness();
+  }
+
+  /** What the guest said while nobody listened is lost: it is asked to say again whether it is ready. A guest without an agent stays silent. */
+  #askReadiness(): void {
+    this.#line.writeAgent({ command: "status" }).catch(() => {});
   }
 
   async #learnState(): Promise<void> {
