@@ -47,7 +47,7 @@ ip link set lo up
 [ -n "$address" ] && ip addr add $address dev eth0 && ip link set eth0 up
 plain=\${address%/*}
 if ! has test.deaf; then
-  [ -n "$port" ] && (while read -r line <&3; do case "$line" in *shutdown*) echo "shutdown asked by agent"; poweroff -f;; *status*) say "{\\"event\\":\\"ready\\",\\"addresses\\":[\\"\${plain:-10.0.0.5}\\"]}";; esac; done) &
+  [ -n "$port" ] && (while :; do while read -r line <&3; do case "$line" in *shutdown*) echo "shutdown asked by agent"; poweroff -f;; *status*) say "{\\"event\\":\\"ready\\",\\"addresses\\":[\\"\${plain:-10.0.0.5}\\"]}";; esac; done; sleep 0.2; done) &
   for event in /dev/input/event*; do
     [ -e "$event" ] && (dd if=$event of=/dev/null bs=24 count=1 2>/dev/null; echo "shutdown asked by power button"; poweroff -f) &
   done
