@@ -4,14 +4,14 @@ import { join } from "node:path";
 
 export const root: string = join(import.meta.dirname, "../..");
 
-export interface CommandResult {
+interface CommandResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 /** Runs it and collects its output; `onLine` sees every line of its progress. Rejects only when it cannot be started. */
-export function lm(args: readonly string[], onLine: (line: string) => void = () => {}): Promise<CommandResult> {
+function lm(args: readonly string[], onLine: (line: string) => void = () => {}): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(join(root, "bin/lm"), args, { stdio: ["ignore", "pipe", "pipe"] });
     let stdout = "";
@@ -34,7 +34,13 @@ export function lm(args: readonly string[], onLine: (line: string) => void = () 
 /** As `lm`, and throws with what the command said when it fails. */
 export async function mustLm(args: readonly string[], onLine?: (line: string) => void): Promise<string> {
   const result = await lm(args, onLine);
-  if (result.code !== 0)
-    throw new Error(`'lm ${args.join(" ")}' failed (exit code ${result.code}):\n${result.stderr.trim()}`);
+  if (result.code !== 0) throw new Error(failure(args, result));
   return result.stdout;
+}
+
+/** The command's own error and hint, without its progress. */
+function failure(args: readonly string[], result: CommandResult): string {
+  const start = result.stderr.search(/^error: /m);
+  const said = result.stderr.slice(Math.max(0, start)).trim();
+  return `lm ${args.join(" ")}\nended with exit code ${result.code}: ${said.replace(/^error: /, "")}`;
 }

@@ -1,31 +1,42 @@
 /**
  * `npm run quickstart`: from nothing to a microVM that one is logged in to. Every step reuses what is there, so a rerun is quick.
  */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { systemClock } from "@liquidmetal/foundation";
-import { colourAllowed, painter } from "../../packages/cli/src/program/terminal.ts";
+import { colourAllowed, isLive, painter } from "../../packages/cli/src/program/terminal.ts";
 import { StageRenderer } from "../../packages/cli/src/progress/stages.ts";
 import { installPackages, missingPackages } from "../setup/system-packages.ts";
-import { lm, mustLm } from "./lm.ts";
+import { mustLm, root } from "./lm.ts";
+import { nextSteps } from "./next-steps.ts";
 import { type QuickstartOptions, readOptions, usage } from "./options.ts";
+import { reporter } from "./report.ts";
 
 const microVm = "hello";
 
 async function up(options: QuickstartOptions, stages: StageRenderer): Promise<void> {
   const platform = ["--platform", options.platform];
-  await stages.run("System packages", async (stage) => {
-    installPackages(missingPackages(["run", "images"]), (line) => stage.update(line));
-  });
+  await stages.run(
+    "System packages",
+    async (stage) => {
+      const names = missingPackages(["run", "images"]).map((entry) => entry.name);
+      const report = reporter(stage);
+      if (names.length > 0) report(`installing ${names.join(" ")}`);
+      await installPackages(names, report);
+      return names.length;
+    },
+    (count) => (count === 0 ? "all there" : `${count} installed`),
+  );
   const images = await stages.run(
     "Kernel and root volume images",
     async (stage) => {
       const { buildQuickstartImages } = await import("@liquidmetal/image-builder");
-      return buildQuickstartImages({ onProgress: (progress) => stage.update(progress.text) });
+      const report = reporter(stage);
+      return buildQuickstartImages({ onProgress: (progress) => report(progress.text) });
     },
     (built) => (built.kernel.cached && built.root.cached ? "cached" : "built"),
   );
-  await stages.run("Embedded host (lm up)", (stage) =>
-    mustLm(["up", "--name", options.platform], (line) => stage.update(line)),
-  );
+  await stages.run("Embedded host (lm up)", (stage) => mustLm(["up", "--name", options.platform], reporter(stage)));
   await stages.run("Images into containerd", async (stage) => {
     const present = new Set(
       (await mustLm(["image", "list", "-o", "name", ...platform])).split("\n").map((line) => line.trim()),
@@ -37,20 +48,18 @@ async function up(options: QuickstartOptions, stages: StageRenderer): Promise<vo
     }
   });
   await stages.run("One microVM, until its guest says that it is ready", (stage) =>
-    mustLm(createArguments(images.kernel, images.root.reference, platform), (line) => stage.update(line)),
+    mustLm(createArguments(images.kernel, images.root.reference, platform), reporter(stage)),
   );
   stages[Symbol.dispose]();
-  const list = await mustLm(["vm", "list", ...platform]);
-  process.stdout.write(`\n$ lm vm list\n${list}\n`);
-  const uname = await mustLm([
-    "vm",
-    "ssh",
-    microVm,
-    ...platform,
-    "--",
-    "uname -a; ip -4 -o addr show scope global | awk '{print $4}'",
-  ]);
-  process.stdout.write(`$ lm vm ssh ${microVm} -- uname -a\n${uname}\n${nextSteps(options)}`);
+  await show(["vm", "list", ...platform]);
+  await show(["vm", "ssh", microVm, ...platform, "--", "uname -a; ip -4 -o addr show scope global"]);
+  process.stdout.write(`\n${nextSteps(microVm, options.platform)}`);
+}
+
+/** Runs a command as a user would, and shows it with its output. */
+async function show(args: readonly string[]): Promise<void> {
+  const words = args.map((word) => (/[ ;]/.test(word) ? `'${word}'` : word));
+  process.stdout.write(`\n$ bin/lm ${words.join(" ")}\n${await mustLm(args)}`);
 }
 
 interface KernelImage {
@@ -62,61 +71,23 @@ interface KernelImage {
 
 function createArguments(kernel: KernelImage, rootReference: string, platform: readonly string[]): readonly string[] {
   return [
-    ...[
-      "vm",
-      "create",
-      microVm,
-      "--image",
-      rootReference,
-      "--kernel",
-      kernel.reference,
-      "--kernel-file",
-      kernel.elfKernelPath,
-    ],
-    ...[
-      "--initrd",
-      kernel.reference,
-      "--initrd-file",
-      kernel.initrdPath,
-      "--vcpu",
-      "1",
-      "--memory",
-      "256M",
-      "--network",
-      "tap",
-    ],
+    ...["vm", "create", microVm, "--image", rootReference],
+    ...["--kernel", kernel.reference, "--kernel-file", kernel.elfKernelPath],
+    ...["--initrd", kernel.reference, "--initrd-file", kernel.initrdPath],
+    ...["--vcpu", "1", "--memory", "256M", "--network", "tap"],
     ...["--ssh-key", "platform", "--wait=ready", "--timeout", "3m", ...platform],
   ];
 }
 
-function nextSteps(options: QuickstartOptions): string {
-  const flag = options.platform === "default" ? "" : ` --platform ${options.platform}`;
-  return `It runs. Go on with:
-  bin/lm vm ssh ${microVm}${flag}        a shell in the guest
-  bin/lm vm describe ${microVm}${flag}   everything known of it
-  bin/lm vm logs ${microVm}${flag}       its console
-  bin/lm status${flag}              the parts of the embedded host
-  bin/lm --help                everything else
-Take it all down with:
-  npm run quickstart -- --down${options.platform === "default" ? "" : ` --name ${options.platform}`}
-`;
-}
-
 async function down(options: QuickstartOptions, stages: StageRenderer): Promise<void> {
   await stages.run("microVMs, embedded host, network, state", async (stage) => {
-    const result = await lm(["down", "--delete", "--yes", "--name", options.platform], (line) => stage.update(line));
-    if (result.code !== 0) throw new Error(result.stderr.trim());
+    await mustLm(["down", "--delete", "--yes", "--name", options.platform], reporter(stage));
   });
 }
 
-function dryRun(): void {
-  const missing = missingPackages(["run", "images"]);
-  const lines = missing.map((entry) => `  ${entry.name.padEnd(18)} ${entry.why}\n`).join("");
-  process.stdout.write(
-    missing.length === 0 ? "No system package is missing.\n" : `Would install with apt-get:\n${lines}`,
-  );
-  process.stdout.write(`Would then build a kernel and a root volume image (cached under the XDG cache directory),
-start the embedded host (lm up), create the microVM '${microVm}' and log in to it.\n`);
+/** In shell, because it also has to work before there are npm packages: `tools/run.sh` calls it then. */
+function dryRun(): number {
+  return spawnSync("sh", [join(root, "tools/setup/dry-run.sh")], { stdio: "inherit" }).status ?? 1;
 }
 
 async function main(): Promise<number> {
@@ -131,13 +102,10 @@ async function main(): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
-  if (options.dryRun) {
-    dryRun();
-    return 0;
-  }
+  if (options.dryRun) return dryRun();
   if (process.getuid?.() !== 0) {
     process.stderr.write(
-      "error: the quickstart makes network devices and mounts, so it needs root\nhint: sudo npm run quickstart\n",
+      "error: the quickstart makes network devices and mounts, so it needs root\nhint:  sudo npm run quickstart\n",
     );
     return 1;
   }
@@ -145,7 +113,7 @@ async function main(): Promise<number> {
     stream: process.stderr,
     paint: painter(colourAllowed(process.stderr, process.env, false)),
     clock: systemClock,
-    live: process.stderr.isTTY === true && process.env["TERM"] !== "dumb",
+    live: isLive(process.stderr),
     quiet: false,
   });
   try {
@@ -154,7 +122,9 @@ async function main(): Promise<number> {
   } catch (error) {
     stages[Symbol.dispose]();
     process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.stderr.write("hint: 'bin/lm doctor' tells what this machine lacks; a rerun goes on where this one ended\n");
+    process.stderr.write(
+      "hint:  'bin/lm doctor' tells what this machine lacks; a rerun goes on where this one ended\n",
+    );
     return 1;
   }
 }

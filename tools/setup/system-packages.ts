@@ -1,57 +1,42 @@
 /**
- * The system packages that this project uses, why, and how each is found. Debian and Ubuntu names.
+ * The system packages that this project uses: which of them this machine lacks, and their installation by apt.
  *
- * A package is asked for only when its probe (a program or a file) is missing, so that a machine that has the thing from
- * elsewhere is left as it is.
+ * The list is data (`system-packages.list`), so that a shell can read it before there is a Node that runs TypeScript.
  */
-import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
+/** What a package is needed for: running microVMs, building images, tests. */
 export type Purpose = "run" | "images" | "test";
 
 export interface SystemPackage {
   readonly name: string;
-  /** Program in PATH (or absolute file) that shows that it is there. */
+  /** Program in PATH, or absolute file, that shows that it is there. */
   readonly probe: string;
   readonly why: string;
   readonly purpose: Purpose;
 }
 
-export const systemPackages: readonly SystemPackage[] = [
-  { name: "qemu-system-x86", probe: "qemu-system-x86_64", why: "the hypervisor where there is no KVM", purpose: "run" },
-  { name: "qemu-utils", probe: "qemu-img", why: "volumes as qcow2 overlays", purpose: "run" },
-  { name: "containerd", probe: "containerd", why: "the image store", purpose: "run" },
-  { name: "iproute2", probe: "ip", why: "taps, bridges, network namespaces", purpose: "run" },
-  { name: "nftables", probe: "nft", why: "anti-spoofing and NAT", purpose: "run" },
-  { name: "dnsmasq-base", probe: "dnsmasq", why: "DHCP and DNS of the embedded network", purpose: "run" },
-  { name: "e2fsprogs", probe: "mke2fs", why: "root volumes from images", purpose: "run" },
-  { name: "util-linux", probe: "setpriv", why: "VMMs without root", purpose: "run" },
-  { name: "mount", probe: "mount", why: "reading layered images", purpose: "run" },
-  { name: "openssh-client", probe: "ssh", why: "logging in to guests", purpose: "run" },
-  { name: "cpio", probe: "cpio", why: "initial RAM disks", purpose: "images" },
-  { name: "lz4", probe: "lz4", why: "unpacking distribution kernels", purpose: "images" },
-  { name: "zstd", probe: "zstd", why: "unpacking distribution packages and kernels", purpose: "images" },
-  { name: "xz-utils", probe: "xz", why: "unpacking distribution packages and kernels", purpose: "images" },
-  { name: "kmod", probe: "depmod", why: "module lists of initial RAM disks", purpose: "images" },
-  {
-    name: "ca-certificates",
-    probe: "/etc/ssl/certs/ca-certificates.crt",
-    why: "package registries over TLS",
-    purpose: "images",
-  },
-  { name: "busybox-static", probe: "busybox", why: "DHCP clients and guests of tests", purpose: "test" },
-  { name: "docker-registry", probe: "docker-registry", why: "a real registry to pull from", purpose: "test" },
-  { name: "openssl", probe: "openssl", why: "certificates of tests", purpose: "test" },
-  { name: "mtools", probe: "mcopy", why: "reading seed disks in tests", purpose: "test" },
-  { name: "dosfstools", probe: "fsck.fat", why: "checking seed disks in tests", purpose: "test" },
-  { name: "tmux", probe: "tmux", why: "terminal tests of the command line", purpose: "test" },
-];
+/** Others who use apt are waited for this long. */
+const lockTimeoutSeconds = 300;
+const installTimeoutMs = 20 * 60_000;
+const keptOutputCharacters = 4_000;
+const isPurpose = (text: string): text is Purpose => text === "run" || text === "images" || text === "test";
 
-const directories = (process.env["PATH"] ?? "").split(delimiter).concat("/usr/sbin", "/sbin", "/usr/local/sbin");
+export function systemPackages(): readonly SystemPackage[] {
+  const lines = readFileSync(join(import.meta.dirname, "system-packages.list"), "utf8").split("\n");
+  return lines.flatMap((line) => {
+    const [purpose = "", name, probe, why] = line.split("|");
+    const complete = name !== undefined && probe !== undefined && why !== undefined;
+    return complete && isPurpose(purpose) ? [{ purpose, name, probe, why }] : [];
+  });
+}
 
+/** Also looks where administrators' programs lie, which PATH of an ordinary user lacks. */
 export function isPresent(probe: string): boolean {
   if (probe.startsWith("/")) return existsSync(probe);
+  const directories = (process.env["PATH"] ?? "").split(delimiter).concat("/usr/local/sbin", "/usr/sbin", "/sbin");
   return directories.some((directory) => {
     try {
       accessSync(join(directory, probe), constants.X_OK);
@@ -63,30 +48,67 @@ export function isPresent(probe: string): boolean {
 }
 
 export function missingPackages(purposes: readonly Purpose[]): readonly SystemPackage[] {
-  return systemPackages.filter((entry) => purposes.includes(entry.purpose) && !isPresent(entry.probe));
+  return systemPackages().filter((entry) => purposes.includes(entry.purpose) && !isPresent(entry.probe));
 }
 
-/** Installs by apt, after saying what and why. Throws with a remedy when it cannot. */
-export function installPackages(packages: readonly SystemPackage[], say: (line: string) => void): void {
-  if (packages.length === 0) return;
-  const names = packages.map((entry) => entry.name);
-  say(`Installing system packages: ${names.join(" ")}`);
+/**
+ * Installs by apt; `onProgress` gets lines like `42 %: Unpacking qemu-utils`. What apt prints is shown only in the error, when it fails.
+ * Throws with a remedy when there is no apt, when it is not root that asks, or when apt fails.
+ */
+export async function installPackages(
+  names: readonly string[],
+  onProgress: (line: string) => void = () => {},
+): Promise<void> {
+  if (names.length === 0) return;
   if (!isPresent("apt-get")) {
-    throw new Error(
-      `this machine has no apt-get: install by hand what provides ${packages.map((entry) => entry.probe).join(", ")}`,
-    );
+    throw new Error(`this machine has no apt-get: install by hand what Debian calls ${names.join(", ")}`);
   }
-  if (process.getuid?.() !== 0)
-    throw new Error(`installing needs root: run it as root, or first: sudo apt-get install ${names.join(" ")}`);
-  const install = (): number | null => {
-    const result = spawnSync("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...names], {
-      stdio: ["ignore", 2, 2],
-      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-    });
-    return result.status;
-  };
+  if (process.getuid?.() !== 0) {
+    throw new Error(`installing needs root: run this as root, or first: sudo apt-get install ${names.join(" ")}`);
+  }
+  const install = ["install", "-y", "--no-install-recommends", ...names];
   // The package lists of a fresh machine are missing or old; those of a used one are often good enough.
-  if (install() === 0) return;
-  spawnSync("apt-get", ["update", "-q"], { stdio: ["ignore", 2, 2] });
-  if (install() !== 0) throw new Error(`apt-get could not install ${names.join(" ")}: see its output above`);
+  if ((await aptGet(install, onProgress)).ok) return;
+  onProgress("reading the package lists");
+  const update = await aptGet(["update"], onProgress);
+  const second = await aptGet(install, onProgress);
+  if (second.ok) return;
+  const said = `${update.ok ? "" : update.output}${second.output}`.trim();
+  throw new Error(`apt-get could not install ${names.join(" ")}. It said:\n${said}`);
+}
+
+interface AptResult {
+  readonly ok: boolean;
+  /** The end of what it printed. */
+  readonly output: string;
+}
+
+function aptGet(args: readonly string[], onProgress: (line: string) => void): Promise<AptResult> {
+  const options = [`DPkg::Lock::Timeout=${lockTimeoutSeconds}`, "Dpkg::Use-Pty=0", "APT::Status-Fd=3"];
+  return new Promise((resolve) => {
+    const child = spawn("apt-get", ["-q", ...options.flatMap((option) => ["-o", option]), ...args], {
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C.UTF-8" },
+      timeout: installTimeoutMs,
+    });
+    let output = "";
+    const keep = (chunk: Buffer): void => {
+      output = (output + chunk.toString()).slice(-keptOutputCharacters);
+    };
+    child.stdout?.on("data", keep);
+    child.stderr?.on("data", keep);
+    child.stdio[3]?.on("data", (chunk: Buffer) => {
+      const progress = progressOf(chunk.toString());
+      if (progress !== undefined) onProgress(progress);
+    });
+    child.on("error", (error) => resolve({ ok: false, output: error.message }));
+    child.on("close", (code) => resolve({ ok: code === 0, output }));
+  });
+}
+
+/** The last of apt's status lines: `pmstatus:PACKAGE:PERCENT:TEXT` and `dlstatus:NUMBER:PERCENT:TEXT`. */
+function progressOf(text: string): string | undefined {
+  const line = text.split("\n").findLast((each) => /^(pm|dl)status:/.test(each));
+  const [, , percent, ...words] = line?.split(":") ?? [];
+  return percent === undefined ? undefined : `${Math.round(Number(percent))} %: ${words.join(":").trim()}`;
 }

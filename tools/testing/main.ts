@@ -41,7 +41,7 @@ for (const tier of chosenTiers(process.argv.slice(2))) {
   const missing = missingPackages(tier.needs);
   if (missing.length > 0) {
     try {
-      installPackages(missing, say);
+      await installPackages(missing.map((entry) => entry.name));
     } catch (error) {
       say(`✘ tier ${tier.name}: ${error instanceof Error ? error.message : String(error)}`);
       total.failed += 1;

@@ -1,0 +1,24 @@
+#!/bin/sh
+# What `npm run quickstart -- --dry-run` says. In shell, because it also has to work before the npm packages are there. Changes nothing.
+set -eu
+setup=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+root=$setup/../..
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+if cmp -s "$root/package-lock.json" "$root/node_modules/.liquidmetal-lock" 2>/dev/null; then
+  echo "No npm package is missing."
+else
+  echo "Would install the npm packages of package-lock.json into node_modules of this checkout."
+fi
+missing=$(while IFS='|' read -r purpose name probe why; do
+  case $purpose in run | images) ;; *) continue ;; esac
+  command -v "$probe" >/dev/null 2>&1 || [ -e "$probe" ] || printf '  %-18s %s\n' "$name" "$why"
+done <"$setup/system-packages.list")
+if [ -z "$missing" ]; then
+  echo "No system package is missing."
+else
+  printf 'Would install with apt-get:\n%s\n' "$missing"
+fi
+cat <<'END'
+Would then build a kernel and a root volume image from Debian packages (cached under the XDG cache directory),
+start the embedded host (lm up), create the microVM 'hello' and log in to it.
+END
