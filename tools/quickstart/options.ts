@@ -1,5 +1,6 @@
 /** What `npm run quickstart -- …` takes. */
 import { parseArgs } from "node:util";
+import { platformPaths } from "@liquidmetal/platform";
 
 export interface QuickstartOptions {
   readonly down: boolean;
@@ -21,7 +22,7 @@ Options:
   -h, --help     show this help
 `;
 
-/** Throws with a message for people when an option is unknown. */
+/** Throws with a message for people when an option is unknown, or the name cannot be one. */
 export function readOptions(args: readonly string[]): QuickstartOptions {
   const { values } = parseArgs({
     args: [...args],
@@ -33,5 +34,6 @@ export function readOptions(args: readonly string[]): QuickstartOptions {
     },
     strict: true,
   });
+  platformPaths(values.name);
   return { down: values.down, dryRun: values["dry-run"], platform: values.name, help: values.help };
 }
