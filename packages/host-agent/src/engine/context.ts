@@ -43,7 +43,7 @@ export class HypervisorTable {
     if (driver === undefined) {
       throw new PlatformError(
         "PROVIDER_UNKNOWN",
-        `this host has no hypervisor ${name}, it has: ${this.names.join(", ")}`,
+        `microvm provider ${name} isn't available; this host has: ${this.names.join(", ")}`,
       );
     }
     return driver;
