@@ -11,6 +11,7 @@ import { printOne, toYaml } from "../output/print.ts";
 import type { Invocation } from "../program/command.ts";
 import { usage } from "../program/flag-values.ts";
 import type { Session } from "../program/session.ts";
+import { withBootFiles } from "./boot-files.ts";
 import { parseSpec, specLimitBytes } from "./spec-file.ts";
 import { specFromFlags } from "./spec-from-flags.ts";
 import { looksLikeKey, publicKeys, userDataWith } from "./user-data.ts";
@@ -23,16 +24,17 @@ export async function createMicroVm(invocation: Invocation, session: Session): P
   const { flags } = invocation;
   const goal = waitGoal(flags, { bare: "ready", absent: "none", allowed: ["ready", "running"] });
   const timeoutMs = flags.durationMs("timeout") ?? defaultTimeoutMs;
-  const spec = await describedSpec(invocation, session);
+  const described = await describedSpec(invocation, session);
   if (flags.on("dry-run")) {
-    const json = toJson(MicroVMSpecSchema, spec) as Json;
+    const json = toJson(MicroVMSpecSchema, described) as Json;
     session.print(session.format === "json" ? JSON.stringify(json, null, 2) : await toYaml(json));
     return;
   }
   const host = await session.host();
   using stages = session.stages();
-  let view = await stages.run(`Asking ${host.address} for ${spec.namespace}/${spec.id}`, async () =>
-    viewOf(await host.create(spec, { signal: session.signal })),
+  const { signal } = session;
+  let view = await stages.run(`Asking ${host.address} for ${described.namespace}/${described.id}`, async () =>
+    viewOf(await host.create(await withBootFiles(described, host, signal), { signal })),
   );
   if (goal !== "none") {
     const reached = (seen: MicroVmView): boolean =>

@@ -90,7 +90,7 @@ function volumeTable(view: MicroVmView): string {
   return `Volumes:\n${renderTable(volumes, [
     { header: "  ID", value: (volume) => `  ${volume.id}` },
     { header: "SOURCE", value: (volume) => volume.source?.containerSource ?? volume.source?.virtiofsSource ?? "-" },
-    { header: "SIZE", value: (volume) => (volume.sizeInMb === undefined ? "-" : `${volume.sizeInMb} MiB`) },
+    { header: "SIZE", value: (volume) => ((volume.sizeInMb ?? 0) === 0 ? "as needed" : `${volume.sizeInMb} MiB`) },
     { header: "MODE", value: (volume) => (volume.isReadOnly ? "ro" : "rw") },
     { header: "MOUNT", value: (volume) => volume.mountPoint ?? "-" },
     { header: "ON HOST", value: (volume) => status?.volumes[volume.id]?.mount?.source ?? "-" },

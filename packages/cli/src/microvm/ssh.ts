@@ -10,11 +10,14 @@ import type { MicroVmView } from "./view.ts";
 
 /** What sends ssh from here to the guest. */
 export interface SshRoute {
-  readonly address: string;
+  /** All that the guest has: the one that answers is taken, since not all need be reachable from here. */
+  readonly addresses: readonly string[];
   readonly port: number;
   readonly networkNamespace: string;
   readonly connectTimeoutMs: number;
 }
+
+const sshFailed = 255;
 
 export async function sshToMicroVm(invocation: Invocation, session: Session): Promise<number | undefined> {
   const { flags, positionals } = invocation;
@@ -24,7 +27,7 @@ export async function sshToMicroVm(invocation: Invocation, session: Session): Pr
   const facts = host.local ? await host.host({ signal: session.signal }) : undefined;
   const key = host.local ? await platformKey(session) : undefined;
   const route: SshRoute = {
-    address: addressOf(view),
+    addresses: addressesOf(view),
     port: flags.integer("port", { min: 1, max: 65_535 }) ?? 22,
     networkNamespace: facts?.networkNamespace ?? "",
     connectTimeoutMs: flags.durationMs("timeout") ?? 30_000,
@@ -37,11 +40,16 @@ export async function sshToMicroVm(invocation: Invocation, session: Session): Pr
     ...(session.terminal.stdin.isTTY === true && command.length === 0 ? ["-t"] : []),
     "-l",
     flags.text("login") ?? "root",
-    route.address,
+    view.name,
     ...(command.length === 0 ? [] : ["--", ...command]),
   ];
   host.close();
-  return runSsh(args, session);
+  const code = await runSsh(args, session);
+  // 255 is ssh's own failure (or, rarely, the command's).
+  if (code === sshFailed) {
+    session.note("hint:  a guest lets in only the keys it was created with: see --ssh-key of 'lm vm create'");
+  }
+  return code;
 }
 
 /** Options of ssh. `uid`: the name under which the guest's host key is kept, since addresses are handed out again. */
@@ -73,21 +81,40 @@ function proxyCommand(route: SshRoute): string {
   const enter = route.networkNamespace !== "" && existsSync(path) ? ["nsenter", `--net=${path}`, "--"] : [];
   const self = [process.execPath, "--disable-warning=ExperimentalWarning", process.argv[1] ?? ""];
   const seconds = Math.max(1, Math.round(route.connectTimeoutMs / 1_000));
-  const words = [...enter, ...self, "_connect", "--timeout", `${seconds}s`, route.address, String(route.port)];
+  const words = [
+    ...enter,
+    ...self,
+    "_connect",
+    "--timeout",
+    `${seconds}s`,
+    route.addresses.join(","),
+    String(route.port),
+  ];
   // ssh expands % in this option, and hands it to a shell.
   return `${words.map((word) => `'${word.replaceAll("'", "'\\''").replaceAll("%", "%%")}'`).join(" ")}`;
 }
 
-function addressOf(view: MicroVmView): string {
-  const address = view.addresses.find((each) => !each.includes(":")) ?? view.addresses[0];
-  if (address !== undefined) return address;
-  throw new PlatformError(
-    "PHASE_CONFLICT",
-    `microVM ${view.namespace}/${view.name} has no known address (it is ${view.phase})`,
-    {
-      remedy: "wait until it is ready, and see that it has an interface: 'lm vm describe'",
-    },
-  );
+/** A guest in one of these phases has an ssh server, or will have one soon. */
+const reachable: ReadonlySet<string> = new Set(["pending", "preparing", "starting", "running"]);
+
+function addressesOf(view: MicroVmView): readonly string[] {
+  const name = `${view.namespace}/${view.name}`;
+  if (!reachable.has(view.phase)) {
+    throw new PlatformError("PHASE_CONFLICT", `microVM ${name} is ${view.phase}: nobody would answer`, {
+      remedy: remedyOf(view),
+    });
+  }
+  if (view.addresses.length > 0) return view.addresses;
+  throw new PlatformError("PHASE_CONFLICT", `microVM ${name} has no known address (it is ${view.phase})`, {
+    remedy: "wait until it is ready, and see that it has an interface: 'lm vm describe'",
+  });
+}
+
+function remedyOf(view: MicroVmView): string {
+  const name = `${view.namespace}/${view.name}`;
+  if (view.phase === "stopped") return `start it with 'lm vm start ${name}'`;
+  if (view.phase === "paused") return `let it run on with 'lm vm resume ${name}'`;
+  return `see why with 'lm vm describe ${name}'`;
 }
 
 function runSsh(args: readonly string[], session: Session): Promise<number> {

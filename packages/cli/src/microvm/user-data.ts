@@ -16,6 +16,7 @@ export async function userDataWith(userData: string | undefined, keys: readonly 
   if (firstLine !== cloudConfigHeader) {
     throw invalid(
       `--ssh-key needs user data that is a ${cloudConfigHeader}; this one begins with '${firstLine?.slice(0, 40)}'`,
+      `put the program under 'runcmd' of a ${cloudConfigHeader}, or let it write the key itself and leave --ssh-key out`,
     );
   }
   const document = parseDocument(userData);
@@ -47,6 +48,6 @@ function isSequence(value: unknown): value is { toJSON(): readonly unknown[] } {
   return typeof value === "object" && value !== null && "items" in value && "toJSON" in value;
 }
 
-function invalid(message: string): PlatformError {
-  return new PlatformError("REQUEST_INVALID", message, { remedy: "see 'lm vm create --help'" });
+function invalid(message: string, remedy = "see 'lm vm create --help'"): PlatformError {
+  return new PlatformError("REQUEST_INVALID", message, { remedy });
 }

@@ -9,7 +9,7 @@ import { type ErrorCode, PlatformError, sleep } from "@liquidmetal/foundation";
 import type { HostClient } from "../client/host-client.ts";
 import { elapsed } from "../program/duration.ts";
 import type { Session } from "../program/session.ts";
-import { type MicroVmView, viewOf } from "./view.ts";
+import { type MicroVmView, phaseText, viewOf } from "./view.ts";
 
 export interface WaitOptions {
   readonly uid: string;
@@ -111,7 +111,9 @@ function isRestartable(error: unknown): boolean {
 
 function timedOut(options: WaitOptions, view: MicroVmView | undefined): PlatformError {
   const state =
-    view === undefined ? "it was not seen" : `it is ${view.phase}${view.message === "" ? "" : `: ${view.message}`}`;
+    view === undefined
+      ? "it was not seen"
+      : `it is ${phaseText(view)}${view.message === "" ? "" : `: ${view.message}`}`;
   return new PlatformError(
     "DEADLINE_EXCEEDED",
     `waited ${elapsed(options.timeoutMs)} for the microVM ${options.goal}; ${state}`,

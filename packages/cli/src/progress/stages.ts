@@ -30,11 +30,16 @@ export interface Stage {
 
 const spinner = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const redrawMs = 100;
+/** Without a terminal: the same kind of detail is printed again after this time at the earliest. */
+const sayAgainMs = 10_000;
+const saidMax = 1_000;
 
 export class StageRenderer implements Disposable {
   readonly #options: StageRendererOptions;
   #title = "";
   #detail = "";
+  /** When a detail of this stage, whatever its numbers, was printed as a line: counters and flapping states do not fill a log. */
+  readonly #saidMs = new Map<string, number>();
   #startedMs = 0;
   #frame = 0;
   #timer: Timer | undefined;
@@ -49,6 +54,7 @@ export class StageRenderer implements Disposable {
     if (this.#open) this.#end("green", "✓", undefined);
     this.#title = title;
     this.#detail = "";
+    this.#saidMs.clear();
     this.#startedMs = this.#options.clock.monotonicMs();
     this.#open = true;
     if (this.#options.live) this.#redraw();
@@ -86,7 +92,12 @@ export class StageRenderer implements Disposable {
   #update(detail: string): void {
     if (detail === this.#detail) return;
     this.#detail = detail;
-    if (!this.#options.live) this.#write(`  ${this.#title}: ${detail}\n`);
+    if (this.#options.live) return;
+    const kind = detail.replaceAll(/\d+/g, "#");
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - (this.#saidMs.get(kind) ?? Number.NEGATIVE_INFINITY) < sayAgainMs) return;
+    if (this.#saidMs.size < saidMax) this.#saidMs.set(kind, nowMs);
+    this.#write(`  ${this.#title}: ${detail}\n`);
   }
 
   #end(style: "green" | "red" | "dim", mark: string, note: string | undefined): void {

@@ -19,6 +19,7 @@ const guestPrograms: Readonly<Record<string, string>> = {
   network: "usr/lib/liquidmetal/network",
   dhcp: "usr/lib/liquidmetal/dhcp",
   agent: "usr/lib/liquidmetal/agent",
+  console: "usr/lib/liquidmetal/console",
   "user-data": "usr/lib/liquidmetal/user-data",
   shutdown: "usr/lib/liquidmetal/shutdown",
 };

@@ -72,9 +72,14 @@ async function importLayout(
   const index = parseDocument(bytes, "index.json");
   if (index.kind !== "index") throw new PlatformError("IMAGE_CORRUPT", "index.json is not an index");
   const images: ImportedImage[] = [];
-  for (const target of index.manifests) {
+  // One image under several names is still one image where it gets a new name.
+  const targets =
+    options.reference === undefined
+      ? index.manifests
+      : [...new Map(index.manifests.map((target) => [target.digest, target])).values()];
+  for (const target of targets) {
     await adopt(containerd, target, options, 0);
-    images.push({ name: nameOf(target, index.manifests.length, options.reference), target });
+    images.push({ name: nameOf(target, targets.length, options.reference), target });
   }
   return images;
 }
@@ -112,6 +117,7 @@ function nameOf(target: Descriptor, images: number, wanted: string | undefined):
       throw new PlatformError(
         "IMAGE_REFERENCE_INVALID",
         `the archive holds ${images} images, which cannot all be named ${wanted}`,
+        { remedy: "leave the reference out, or make an archive of one image" },
       );
     return parseReference(wanted).name;
   }
@@ -140,6 +146,7 @@ async function importDocker(
     throw new PlatformError(
       "IMAGE_REFERENCE_INVALID",
       `the archive holds ${entries.length} images, which cannot all be named ${options.reference}`,
+      { remedy: "leave the reference out, or make an archive of one image" },
     );
   }
   if (options.reference === undefined && tags.length === 0) {

@@ -7,7 +7,8 @@ export const command: Command = {
   summary: "Create a microVM",
   description:
     "Creates a microVM from OCI images. The same name and spec again is no error: the microVM that is there is shown. " +
-    "With -f the spec comes from a file (flintlock's spec as YAML or JSON, fields in camelCase or snake_case; - is standard input); flags override it.",
+    "With -f the spec comes from a file (flintlock's spec as YAML or JSON, fields in camelCase or snake_case; - is standard input); flags override it. " +
+    "Without --kernel-file and --initrd, the labels of a kernel image that is on the host already say which files to boot.",
   positionals: [{ name: "NAME", summary: "name, unique in its namespace; may come from the file", required: false }],
   flags: [
     {
@@ -19,12 +20,17 @@ export const command: Command = {
     },
     { name: "image", value: "REF", summary: "image of the root volume", complete: "image" },
     { name: "kernel", value: "REF", summary: "image that holds the kernel", complete: "image" },
-    { name: "kernel-file", value: "PATH", summary: "path of the kernel inside its image" },
+    {
+      name: "kernel-file",
+      value: "PATH",
+      summary: "path of the kernel inside its image",
+      default: "what the image's labels say",
+    },
     {
       name: "initrd",
       value: "REF",
       summary: "image that holds the initrd",
-      default: "with --initrd-file: the kernel's image",
+      default: "the kernel's image, where its labels or --initrd-file name one",
     },
     { name: "initrd-file", value: "PATH", summary: "path of the initrd inside its image" },
     { name: "cmdline", value: "KEY=VALUE", summary: "kernel argument", repeatable: true },
