@@ -17,7 +17,7 @@ const programs = [
   { name: "lm", entry: "packages/cli/src/main.ts" },
   { name: "flintlockd", entry: "packages/host-agent/src/main.ts" },
   { name: "supervisor", entry: "packages/platform/src/supervisor/main.ts" },
-  { name: "spawner", entry: "packages/spawner/src/process.ts" },
+  { name: "spawner", entry: "packages/spawner/src/process/main.ts" },
 ];
 
 function commitHash(): string {

@@ -5,7 +5,8 @@
  * effect is then not known, so callers look by token — but waits for exits are asked again and go on: nobody who waits notices.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import {
   backoffDelayMs,
   type Clock,
@@ -32,7 +33,7 @@ import { type Operation, type Operations, outputBytesMax, type SignalName } from
 export interface SpawnerOptions {
   /** Parent of every cgroup, below the root of each hierarchy. Default `liquidmetal`. */
   readonly cgroupRoot?: string;
-  /** The spawner's own program. Default: the one beside this file; a bundle names its own. */
+  /** The spawner's own program. Default: the one of this checkout or release. */
   readonly processPath?: string;
   /** What the spawner's process writes to its standard error, line by line: limits it had to leave out, and defects. */
   readonly onNotice?: (message: string) => void;
@@ -179,7 +180,7 @@ class SpawnerClient implements ProcessSpawner {
   }
 
   #launch(): void {
-    const program = this.#options.processPath ?? fileURLToPath(new URL("./process/main.ts", import.meta.url));
+    const program = this.#options.processPath ?? ownProgram();
     const settings = JSON.stringify({ cgroupRoot: this.#options.cgroupRoot ?? "liquidmetal" });
     const child = spawn(process.execPath, ["--max-old-space-size=64", "--max-semi-space-size=1", program, settings], {
       detached: true,
@@ -229,6 +230,14 @@ class SpawnerClient implements ProcessSpawner {
       this.#options.onRestart?.(this.#process?.pid ?? 0);
     });
   }
+}
+
+/** The spawner's own program: in its folder in a checkout; in a release beside the agent's, which may itself lie in a folder of shared chunks. */
+function ownProgram(): string {
+  const here = import.meta.dirname;
+  if (import.meta.filename.endsWith(".ts")) return join(here, "process/main.ts");
+  const beside = join(here, "spawner.mjs");
+  return existsSync(beside) ? beside : join(dirname(here), "spawner.mjs");
 }
 
 function closedError(): PlatformError {
