@@ -60,7 +60,7 @@ test("delete pre-empts a create that is stuck in a pull", async () => {
   const engine = await world.start();
   const { uid } = unwrap(await engine.create(specOf("one")));
   await world.clock.advance(1_000);
-  assert.equal(unwrap(engine.get(uid)).inFlight, "create-volume");
+  assert.equal(unwrap(engine.get(uid)).inFlight, "fetch-kernel");
   unwrap(await engine.delete(uid));
   await world.settle();
   assert.ok(!engine.get(uid).ok);

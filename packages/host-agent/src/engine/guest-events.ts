@@ -21,9 +21,12 @@ export function onGuestEvent(context: EngineContext, guest: Guest, event: GuestE
       onReady(context, uid, event.addresses);
       return;
     case "guest-reset":
-      records.update(uid, (record) => ({ ...record, guest: notReady(record) }), [
-        { reason: "GuestRebooted", message: "the guest rebooted" },
-      ]);
+      records.update(
+        uid,
+        (record) => ({ ...record, guest: notReady(record) }),
+        [{ reason: "GuestRebooted", message: "the guest rebooted" }],
+        "relaxed",
+      );
       return;
     case "guest-panicked":
       guest.panic = event.message;
@@ -118,9 +121,8 @@ function onReady({ deps, records }: EngineContext, uid: string, addresses: reado
   if (before === undefined) return;
   const after = withReady(before, addresses, deps.clock.nowMs());
   if (!before.guest.ready) {
-    records.update(uid, (now) => withReady(now, addresses, deps.clock.nowMs()), [
-      { reason: "GuestReady", message: "the guest says that it is ready" },
-    ]);
+    const happening = { reason: "GuestReady", message: "the guest says that it is ready" };
+    records.update(uid, (now) => withReady(now, addresses, deps.clock.nowMs()), [happening], "relaxed");
   } else if (before.guest.addresses.join() !== after.guest.addresses.join()) {
     records.update(uid, (now) => ({ ...now, guest: { ...now.guest, addresses: after.guest.addresses } }), [
       { reason: "GuestAddressesChanged", message: `the guest has the addresses ${after.guest.addresses.join(", ")}` },

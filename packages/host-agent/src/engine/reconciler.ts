@@ -1,7 +1,7 @@
 /**
  * The reconcile loop: observe, plan, do the missing steps, again, until nothing is missing.
  *
- * One microVM at a time, many at once. Every step is begun and ended in the journal; the end of one and the beginning of the next are one
+ * One microVM at a time, many at once. Every wave of steps is begun and ended in the journal; the end of one and the beginning of the next are one
  * commit. A new wish (delete, stop) aborts the step in progress; whatever it left is found by the next observation.
  */
 import { KeyedQueue, PlatformError, withDeadline } from "@liquidmetal/foundation";
@@ -13,6 +13,11 @@ import { isFailure } from "./restart-policy.ts";
 import type { Done, Run } from "./run.ts";
 import { begun, ended, happeningsAfter, happeningsBefore, settledHappenings, settledPhase } from "./step-effects.ts";
 import { StepRunner } from "./step-runner.ts";
+import { inWaves } from "./waves.ts";
+
+interface DoneStep extends Done {
+  readonly step: Step;
+}
 
 /** MicroVMs in hand at once; what they do is bounded by the step runner, to `concurrency`. */
 const runsMax = 4_096;
@@ -63,10 +68,7 @@ export class Reconciler {
 
   /** Digests of images that runs in progress work with. */
   inUse(digest: string): boolean {
-    for (const run of this.#digests.values()) {
-      for (const image of run.images.values()) if (image.digest === digest) return true;
-    }
-    return false;
+    return this.#digests.values().some((run) => run.digests.has(digest));
   }
 
   wake(uid: string): void {
@@ -113,7 +115,7 @@ export class Reconciler {
     }
     this.#notBefore.delete(uid);
     this.#awaitsChange.delete(uid);
-    const run: Run = { uid, images: new Map(), forced: this.#forced.has(uid) };
+    const run: Run = { uid, images: new Map(), digests: new Set(), forced: this.#forced.has(uid) };
     this.#digests.set(uid, run);
     try {
       await this.#converge(run, signal);
@@ -152,40 +154,60 @@ export class Reconciler {
     return await withDeadline(deadline, (inner) => observe(this.#context, uid, inner));
   }
 
-  /** Does the steps in order; returns early when something else is wanted by now. */
+  /** Does the steps in order, those that need nothing of one another at once; returns early when something else is wanted by now. */
   async #perform(run: Run, planned: MicroVmRecord, steps: readonly Step[], signal: AbortSignal): Promise<void> {
     const { records, failpoints } = this.#context;
     const { uid } = run;
-    const [first] = steps;
+    const waves = inWaves(steps);
+    const first = waves[0]?.[0];
     if (first !== undefined)
       records.update(uid, (record) => begun(record, first), happeningsBefore(planned, first), "relaxed");
-    for (const [index, step] of steps.entries()) {
-      await failpoints.reach(`${step.kind}:before-act`);
-      const done = await this.#steps.run(run, step, signal);
-      await failpoints.reach(`${step.kind}:after-act`);
-      const next = signal.aborted || wishChanged(planned, records.get(uid)) ? undefined : steps[index + 1];
-      this.#commit(uid, step, done, next);
-      await failpoints.reach(`${step.kind}:after-commit`);
+    for (const [index, wave] of waves.entries()) {
+      const outcomes = await Promise.allSettled(wave.map((step) => this.#act(run, step, signal)));
+      const done = wave.flatMap((step, at) => {
+        const outcome = outcomes[at];
+        return outcome?.status === "fulfilled" ? [{ step, ...outcome.value }] : [];
+      });
+      const failure = outcomes.find((outcome) => outcome.status === "rejected");
+      const over = failure !== undefined || signal.aborted || wishChanged(planned, records.get(uid));
+      const next = over ? undefined : waves[index + 1]?.[0];
+      if (done.length > 0) this.#commit(uid, done, next);
+      for (const { step } of done) await failpoints.reach(`${step.kind}:after-commit`);
+      // What the others of the wave have made is in the journal; the next attempt goes on from there.
+      if (failure !== undefined) throw failure.reason;
       if (next === undefined) return;
     }
   }
 
-  #commit(uid: string, step: Step, done: Done, next: Step | undefined): void {
+  async #act(run: Run, step: Step, signal: AbortSignal): Promise<Done> {
+    const { failpoints } = this.#context;
+    await failpoints.reach(`${step.kind}:before-act`);
+    const done = await this.#steps.run(run, step, signal);
+    await failpoints.reach(`${step.kind}:after-act`);
+    return done;
+  }
+
+  #commit(uid: string, wave: readonly DoneStep[], next: Step | undefined): void {
     const { records } = this.#context;
     try {
       const before = records.get(uid);
-      const happenings = before === undefined ? [] : happeningsAfter(before, step);
+      const happenings = before === undefined ? [] : wave.flatMap(({ step }) => happeningsAfter(before, step));
+      const changed = (record: MicroVmRecord): MicroVmRecord => wave.reduce((now, { change }) => change(now), record);
       records.update(
         uid,
-        (record) => (next === undefined ? ended(done.change(record)) : begun(done.change(record), next)),
+        (record) => (next === undefined ? ended(changed(record)) : begun(changed(record), next)),
         happenings,
         "relaxed",
       );
     } finally {
-      done.afterwards?.();
+      for (const { afterwards } of wave) afterwards?.();
     }
+    for (const { step } of wave) this.#afterStep(uid, step);
+  }
+
+  #afterStep(uid: string, step: Step): void {
     if (step.kind === "stop-vmm" || step.kind === "forget") this.nudge();
-    const record = records.get(uid);
+    const record = this.#context.records.get(uid);
     if (step.kind === "start-vmm" && record?.boots === 1) {
       const { metrics, clock } = this.#context.deps;
       metrics.created(Math.max(0, clock.nowMs() - record.createdAtMs));

@@ -86,8 +86,8 @@ export class Records {
   }
 
   /**
-   * Applies `change` to the newest record and commits the result. A commit with happenings is always a full one: a position that a watcher has
-   * seen is never given out again.
+   * Applies `change` to the newest record and commits the result. What a user asked for is committed in full; what the host found or did may be
+   * relaxed, for it can be found out again.
    * Undefined when there is no such record. Throws DISK_FULL.
    */
   update(
@@ -102,7 +102,7 @@ export class Records {
     if (changed === current && happenings.length === 0) return current;
     assertTransition(current.phase, changed.phase, uid);
     const next = { ...changed, version: current.version + 1, updatedAtMs: this.#clock.nowMs() };
-    this.#commit(next, happenings, happenings.length > 0 ? "full" : durability);
+    this.#commit(next, happenings, durability);
     return next;
   }
 

@@ -8,7 +8,9 @@ import type { RecordChange } from "./records.ts";
 export interface Run {
   readonly uid: string;
   /** Images resolved in this run, by reference; each is held on behalf of the microVM. */
-  readonly images: Map<string, ResolvedImage>;
+  readonly images: Map<string, Promise<ResolvedImage>>;
+  /** Digests of those that are here. */
+  readonly digests: Set<string>;
   /** The user does not want to wait for the guest. */
   readonly forced: boolean;
 }
@@ -35,9 +37,22 @@ export async function imageOf(
   signal: AbortSignal,
 ): Promise<ResolvedImage> {
   const known = run.images.get(reference);
-  if (known !== undefined) return known;
+  if (known !== undefined) return await known;
+  const ensured = ensure(context, run, reference, signal);
+  run.images.set(reference, ensured);
+  // The next step asks anew, under its own deadline.
+  ensured.catch(() => run.images.delete(reference));
+  return await ensured;
+}
+
+async function ensure(
+  context: EngineContext,
+  run: Run,
+  reference: string,
+  signal: AbortSignal,
+): Promise<ResolvedImage> {
   const image = unwrap(await context.deps.images.ensure(reference, run.uid, { signal }));
-  run.images.set(reference, image);
+  run.digests.add(image.digest);
   return image;
 }
 

@@ -59,7 +59,7 @@ export function settledPhase(record: MicroVmRecord): Phase {
   }
 }
 
-/** What users are told as a step begins. Little: each is a full sync. */
+/** What users are told as a step begins. */
 export function happeningsBefore(record: MicroVmRecord, step: Step): readonly Happening[] {
   if (step.kind !== "stop-vmm" || record.desired === "deleted") return [];
   return [{ reason: "Stopping", message: "the guest is asked to power off" }];

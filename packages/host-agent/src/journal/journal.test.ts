@@ -56,6 +56,21 @@ test("the file and its directory are for their owner only", () => {
   journal.close();
 });
 
+test("after a restart of the host no position is given out again that a watcher may have seen", () => {
+  using place = temporary();
+  const event = { atMs: 1, uid: "A", namespace: "n", name: "a", severity: "info", reason: "R", message: "" } as const;
+  const first = openSqliteJournal({ ...place, bootId: "one" });
+  first.commit(sampleRecord("A", 1), [event, event]);
+  first.close();
+  const second = openSqliteJournal({ ...place, bootId: "one" });
+  assert.equal(second.lastPosition(), 2);
+  second.close();
+  const third = openSqliteJournal({ ...place, bootId: "two" });
+  assert.ok((third.commit(sampleRecord("A", 2), [event])[0]?.position ?? 0) > 1_000);
+  assert.equal(third.events({ uid: "A" }).length, 3);
+  third.close();
+});
+
 test("a newer layout is refused and left as it is", () => {
   using place = temporary();
   openSqliteJournal(place).close();

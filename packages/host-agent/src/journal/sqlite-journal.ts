@@ -5,7 +5,7 @@
  * stays consistent and in order, and the next full commit takes it along. The file is held by an exclusive lock from open to close; the kernel drops it when the
  * process dies, however it dies, so there is no stale lock to clean. Records hold user data: the file is 0600 in a directory 0700.
  */
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { type ErrorCode, PlatformError } from "@liquidmetal/foundation";
@@ -17,13 +17,15 @@ export interface SqliteJournalOptions {
   readonly path: string;
   /** Events kept. Default 10,000. */
   readonly eventsMax?: number;
+  /** Identity of this boot of the host: another one than last time may mean a power cut. Default: the kernel's. */
+  readonly bootId?: string;
   /** Shown the open database; for tests that make it full. */
   readonly onOpen?: (database: DatabaseSync) => void;
 }
 
 /** Opens and locks. Throws STATE_LOCKED, STATE_TOO_NEW, STATE_CORRUPT (nothing was changed), DISK_FULL. */
 export function openSqliteJournal(options: SqliteJournalOptions): Journal {
-  const { path, eventsMax = 10_000 } = options;
+  const { path, eventsMax = 10_000, bootId = kernelBootId() } = options;
   return guarded(path, () => {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     closeSync(openSync(path, "a", 0o600));
@@ -31,6 +33,7 @@ export function openSqliteJournal(options: SqliteJournalOptions): Journal {
     const database = new DatabaseSync(path, { timeout: 0 });
     try {
       prepareDatabase(database, path);
+      skipLostPositions(database, bootId);
       options.onOpen?.(database);
       return new SqliteJournal(database, path, eventsMax);
     } catch (error) {
@@ -47,6 +50,25 @@ function prepareDatabase(database: DatabaseSync, path: string): void {
   // Takes the exclusive lock now, not at the first commit.
   database.exec("BEGIN IMMEDIATE; COMMIT");
   migrate(database, version);
+}
+
+/** More events than can have been written since the last full sync. */
+const positionsSkipped = 1_000;
+
+/** After a restart of the host the newest events may be missing: their positions, which watchers have seen, are left out. */
+function skipLostPositions(database: DatabaseSync, bootId: string): void {
+  const known = database.prepare("SELECT value FROM settings WHERE key = 'journal.boot'").get()?.["value"];
+  if (known === bootId) return;
+  database.exec("BEGIN IMMEDIATE");
+  if (known !== undefined) {
+    database.prepare("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'events'").run(positionsSkipped);
+  }
+  database.prepare("INSERT OR REPLACE INTO settings (key, value) VALUES ('journal.boot', ?)").run(bootId);
+  database.exec("COMMIT");
+}
+
+function kernelBootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }
 
 class SqliteJournal implements Journal {
@@ -97,7 +119,7 @@ class SqliteJournal implements Journal {
   }
 
   forget(uid: string, events: readonly NewEvent[] = []): readonly EventRecord[] {
-    return this.#write("full", events, () => this.#deleteRecord.run(uid));
+    return this.#write("relaxed", events, () => this.#deleteRecord.run(uid));
   }
 
   events(filter: {

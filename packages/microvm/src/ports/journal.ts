@@ -22,9 +22,10 @@ export interface EventRecord {
 export type NewEvent = Omit<EventRecord, "position">;
 
 /**
- * - `full`: survives a power cut. Whatever a user was told.
+ * - `full`: survives a power cut. Whatever a user asked for and was promised.
  * - `relaxed`: survives the death of the agent, however it dies, but perhaps not a power cut; the next full write makes it durable, and no order is
- *   ever changed. For progress that can be found out again: after a power cut no process and no device is left that such a record could name.
+ *   ever changed. For progress that can be found out again: after a power cut no process and no device is left that such a record could name, and
+ *   what was deleted is deleted again. Positions of events that a power cut took are not given out again.
  */
 export type Durability = "full" | "relaxed";
 
@@ -33,7 +34,7 @@ export interface Journal {
   load(): readonly MicroVmRecord[];
   /** Writes a record and the events that belong to it in one transaction; returns the events with their positions. Throws DISK_FULL. */
   commit(record: MicroVmRecord, events?: readonly NewEvent[], durability?: Durability): readonly EventRecord[];
-  /** Removes a record, for ever. */
+  /** Removes a record and writes its last events, relaxed: a record that comes back after a power cut is still one to delete. */
   forget(uid: string, events?: readonly NewEvent[]): readonly EventRecord[];
   events(filter: {
     readonly uid?: string;
