@@ -41,12 +41,20 @@ const states: Readonly<Record<WireState, MicroVMStatus_MicroVMState>> = {
   DELETING: MicroVMStatus_MicroVMState.DELETING,
 };
 
+/** Records never change, so neither do their messages: one each, for as long as the record lives. */
+const made: WeakMap<MicroVmRecord, MicroVM> = new WeakMap();
+
+/** The same message for the same record; nobody may change it. */
 export function recordToWire(record: MicroVmRecord): MicroVM {
-  return create(MicroVMSchema, {
+  const known = made.get(record);
+  if (known !== undefined) return known;
+  const message = create(MicroVMSchema, {
     version: record.version,
     spec: specToWire(record),
     status: statusToWire(record),
   });
+  made.set(record, message);
+  return message;
 }
 
 function specToWire(record: MicroVmRecord): MicroVMSpec {

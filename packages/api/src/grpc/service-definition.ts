@@ -1,18 +1,13 @@
 /** Generated service descriptors as grpc-js service definitions. */
-import {
-  type DescMessage,
-  type DescMethod,
-  type DescService,
-  fromBinary,
-  type Message,
-  toBinary,
-} from "@bufbuild/protobuf";
+import { type DescMessage, type DescMethod, type DescService, fromBinary, type Message } from "@bufbuild/protobuf";
 import type { MethodDefinition } from "@grpc/grpc-js";
+import { encoderOf } from "./encoding.ts";
 
 /** Serialises a message; grpc-js wants a Buffer, which shares the bytes. */
 export function serializer(schema: DescMessage): (message: Message) => Buffer {
+  const encode = encoderOf(schema);
   return (message) => {
-    const bytes = toBinary(schema, message);
+    const bytes = encode(message);
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
 }
