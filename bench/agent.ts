@@ -18,6 +18,8 @@ interface Stage {
   readonly say: Say;
 }
 
+/** Creates and deletes one by one. */
+const singles = Number(process.env["BENCH_SINGLES"] ?? 60);
 /** How many microVMs the big measurements use; smaller for a quick look. */
 const manyMicroVms = Number(process.env["BENCH_MICROVMS"] ?? 1_000);
 
@@ -53,16 +55,16 @@ async function measureLifecycle({ host, images, say }: Stage): Promise<Figures> 
   for (const created of warm.made) await deleteOne(connection, watch, created);
 
   const before = host.costs();
-  const single = await createMany(connection, watch, images, "single", 60, 1);
+  const single = await createMany(connection, watch, images, "single", singles, 1);
   const after = host.costs();
-  const cpuMs = (name: keyof typeof before, count: number): number =>
-    round(((after[name].cpuSeconds - before[name].cpuSeconds) * 1_000) / count);
+  const cpuMs = (name: keyof typeof before): number =>
+    round(((after[name].cpuSeconds - before[name].cpuSeconds) * 1_000) / singles);
   const create = {
     milliseconds: distribution(single.made.map((created) => created.milliseconds)),
     cpuMsEach: {
-      flintlockd: cpuMs("flintlockd", 60),
-      spawner: cpuMs("spawner", 60),
-      containerd: cpuMs("containerd", 60),
+      flintlockd: cpuMs("flintlockd"),
+      spawner: cpuMs("spawner"),
+      containerd: cpuMs("containerd"),
     },
   };
   say(`create → CREATED  ${line(create.milliseconds)}  cpu ${JSON.stringify(create.cpuMsEach)}`);
@@ -75,7 +77,7 @@ async function measureLifecycle({ host, images, say }: Stage): Promise<Figures> 
   const remove = { milliseconds: distribution(deletes) };
   say(`delete            ${line(remove.milliseconds)}`);
   const bursts: Figures = {};
-  for (const size of [20, 200]) {
+  for (const size of (process.env["BENCH_BURSTS"] ?? "20,200").split(",").filter(Boolean).map(Number)) {
     const rounds: number[] = [];
     const removals: number[] = [];
     for (let round = 0; round < (size === 20 ? 5 : 2); round++) {
@@ -86,9 +88,7 @@ async function measureLifecycle({ host, images, say }: Stage): Promise<Figures> 
       removals.push(performance.now() - startedMs);
     }
     bursts[`atOnce${size}`] = { createdMs: distribution(rounds), deletedMs: distribution(removals) };
-    say(
-      `${size} at once`.padEnd(18) + `created ${line(distribution(rounds))}; deleted ${line(distribution(removals))}`,
-    );
+    say(`${size} at once: created ${line(distribution(rounds))}; deleted ${line(distribution(removals))}`);
   }
   return { create, delete: remove, get: { alone: get1, sixteen: get16 }, ...bursts };
 }

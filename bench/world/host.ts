@@ -152,6 +152,7 @@ export class BenchHost implements AsyncDisposable {
       "network-egress": "deny",
       "network-namespace": this.platform,
       "log-format": "json",
+      "log-level": process.env["BENCH_LOG_LEVEL"] ?? "",
       ...(many ? { "overcommit-vcpu": "1000", "overcommit-memory": "100", "overcommit-disk": "100" } : {}),
     };
     const path = join(this.directory, "flintlockd.yaml");
