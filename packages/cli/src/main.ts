@@ -1,7 +1,10 @@
 /** `lm`: the entry. Signals, closed pipes and the exit code; everything else is in `program/`. */
 import { enableCompileCache } from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
 
-enableCompileCache();
+// Not in /tmp, as Node has it by default: whoever can write compiled code there could make root run it.
+enableCompileCache(join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "liquidmetal/code"));
 const [{ Interrupted, run }, { processTerminal }] = await Promise.all([
   import("./program/run.ts"),
   import("./program/terminal.ts"),

@@ -34,6 +34,12 @@ export async function readConfiguration(paths: PlatformPaths): Promise<PlatformC
     if (isConfiguration(content)) return content;
   } catch (error) {
     if (isMissing(error)) return undefined;
+    if (isDenied(error)) {
+      throw new PlatformError("UNAUTHENTICATED", `the platform of ${paths.stateDirectory} belongs to another user`, {
+        cause: error,
+        remedy: "run this with sudo",
+      });
+    }
     throw broken(paths, error);
   }
   throw broken(paths, new Error("it is not what 'lm up' writes"));
@@ -53,6 +59,10 @@ export async function writeWhole(path: string, content: string): Promise<void> {
 
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "EACCES" || error.code === "EPERM");
 }
 
 function isConfiguration(value: unknown): value is PlatformConfiguration {

@@ -1,4 +1,5 @@
 /** Brings the platform up with what the flags say, over what was said before. */
+import { PlatformError } from "@liquidmetal/foundation";
 import { defaultConfiguration, type PlatformConfiguration, readConfiguration } from "@liquidmetal/platform";
 import { up } from "@liquidmetal/platform/lifecycle";
 import type { Invocation } from "../program/command.ts";
@@ -10,6 +11,9 @@ import { showStatus } from "./status.ts";
 
 export async function upPlatform(invocation: Invocation, session: Session): Promise<number | undefined> {
   const paths = sessionPaths(session);
+  if (process.getuid?.() !== 0) {
+    throw new PlatformError("UNAUTHENTICATED", "bringing the platform up needs root", { remedy: "run it with sudo" });
+  }
   const before = await readConfiguration(paths);
   const configuration = configured(before ?? defaultConfiguration, invocation.flags);
   using stages = session.stages();

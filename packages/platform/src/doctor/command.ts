@@ -15,7 +15,9 @@ export function output(
   signal: AbortSignal,
 ): Promise<CommandOutput | undefined> {
   return new Promise((resolve) => {
-    execFile(program, [...args], { signal, killSignal: "SIGKILL", maxBuffer: 1_048_576 }, (error, stdout, stderr) => {
+    const env = { ...process.env, PATH: searchPath().join(":"), LC_ALL: "C" };
+    const options = { signal, killSignal: "SIGKILL", maxBuffer: 1_048_576, env } as const;
+    execFile(program, [...args], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
       if (error !== null && "code" in error && error.code === "ENOENT") resolve(undefined);
       else resolve({ code, text: `${stdout}${stderr}` });
@@ -23,20 +25,18 @@ export function output(
   });
 }
 
+/** PATH and the system's own directories: those of a user often lack sbin, while the platform's programs run with them. */
+function searchPath(): readonly string[] {
+  const own = (process.env["PATH"] ?? "").split(":").filter((directory) => directory !== "");
+  return [...new Set([...own, "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])];
+}
+
 /** Absolute path of a program in PATH and the system's own directories. */
 export function which(program: string): string | undefined {
   if (program.startsWith("/")) return isExecutable(program) ? program : undefined;
-  const directories = [
-    ...(process.env["PATH"] ?? "").split(":"),
-    "/usr/local/bin",
-    "/usr/sbin",
-    "/usr/bin",
-    "/sbin",
-    "/bin",
-  ];
-  for (const directory of directories) {
+  for (const directory of searchPath()) {
     const path = join(directory, program);
-    if (directory !== "" && isExecutable(path)) return path;
+    if (isExecutable(path)) return path;
   }
   return undefined;
 }

@@ -98,7 +98,11 @@ function startSupervisor(paths: PlatformPaths, logPath: string): Exit {
   const child = spawn(process.execPath, [...nodeFlags, programPath("supervisor"), planFile(paths)], {
     cwd: "/",
     detached: true,
-    env: { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" },
+    env: {
+      PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+      LANG: "C.UTF-8",
+      NODE_COMPILE_CACHE: join(paths.stateDirectory, "code-cache"),
+    },
     stdio: ["ignore", log.descriptor, log.descriptor],
   });
   log.close();
