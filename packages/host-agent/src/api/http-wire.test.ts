@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { after, before, describe, test } from "node:test";
-import { connect } from "@liquidmetal/api/client";
+import { Client, credentials } from "@grpc/grpc-js";
+import { connect, serviceClient } from "@liquidmetal/api/client";
+import { ServerReflection } from "@liquidmetal/api/reflection/v1";
 import { PlatformError } from "@liquidmetal/foundation";
 import { authenticator } from "./authentication.ts";
 import { type FakeHost, startFakeHost } from "./fake-host.ts";
@@ -252,6 +254,14 @@ describe("token", { timeout: 20_000 }, () => {
       assert.rejects(work, (error) => error instanceof PlatformError && error.code === "UNAUTHENTICATED");
     await refused(stranger.microVms.listMicroVMs({}));
     await refused(stranger.host.watch({})[Symbol.asyncIterator]().next());
+    const raw = new Client(host.grpc, credentials.createInsecure());
+    const defaults = { timeoutMs: 5_000, closed: new AbortController().signal };
+    const reflection = serviceClient(raw, ServerReflection, defaults);
+    async function* question() {
+      yield { messageRequest: { case: "listServices", value: "" } } as const;
+    }
+    await refused(reflection.serverReflectionInfo(question())[Symbol.asyncIterator]().next());
+    raw.close();
     assert.equal((await stranger.health.check({})).status, 1);
     assert.equal((await friend.microVms.listMicroVMs({})).microvm.length, 0);
   });

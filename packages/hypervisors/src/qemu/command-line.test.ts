@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Machine, MadeInterface, MadeVolume } from "@liquidmetal/microvm";
-import { contextId, qemuCommand, translationCacheMiB } from "./command-line.ts";
+import { agentPortName, contextId, qemuCommand, translationCacheMiB } from "./command-line.ts";
 import { qemuPaths } from "./paths.ts";
 
 const machine: Machine = {
@@ -112,6 +112,14 @@ describe("QEMU's command line", () => {
   it("bounds the translation cache, and gives every uid a context id that is not reserved", () => {
     assert.deepEqual([64, 512, 65_536].map(translationCacheMiB), [64, 128, 1_024]);
     assert.ok(contextId("") > 2 && contextId("01J") > 2 && contextId("01J") < 0xffff_ffff);
+  });
+
+  it("gives a vsock to who asked for one, where the host has it, and the agent's port to everyone", () => {
+    const named = (all: readonly string[], name: string): boolean => devices(all).some((one) => one.startsWith(name));
+    assert.ok(named(words({ vsock: true }, { vsock: true }), "vhost-vsock-device"));
+    assert.ok(!named(words({ vsock: true }), "vhost-vsock-device"));
+    assert.ok(!named(words({}, { vsock: true }), "vhost-vsock-device"));
+    assert.ok(named(words({}), `virtserialport,chardev=agent,name=${agentPortName}`));
   });
 
   it("refuses a run directory that is too long for sockets", () => {
