@@ -47,7 +47,7 @@ export class Microvms {
   }
 
   /** Resolves with the first state that satisfies; says what it was last when the deadline passes. */
-  async until(uid: string, goal: string, satisfied: (status: Status) => boolean, timeoutMs = waitMs): Promise<Shown> {
+  async until(uid: string, goal: string, satisfied: (status: Status) => boolean, timeoutMs: number = waitMs): Promise<Shown> {
     const found = await this.#watch(uid, goal, timeoutMs, (vm, gone) => {
       if (vm === undefined || gone) throw new Error(`microVM ${uid} is gone; waited until ${goal}`);
       return satisfied(vm.status) ? vm : undefined;
@@ -59,12 +59,12 @@ export class Microvms {
     return await this.until(uid, "it is ready", ({ phase, ready }) => phase === "running" && ready);
   }
 
-  async gone(uid: string, timeoutMs = waitMs): Promise<void> {
+  async gone(uid: string, timeoutMs: number = waitMs): Promise<void> {
     await this.#watch(uid, "it is gone", timeoutMs, (vm, gone) => (vm === undefined || gone ? true : undefined));
   }
 
   /** Types `text` at the serial console, and resolves with the first match of `pattern` in what it prints. */
-  async type(uid: string, text: string, pattern: RegExp, timeoutMs = 30_000): Promise<RegExpExecArray> {
+  async type(uid: string, text: string, pattern: RegExp, timeoutMs: number = 30_000): Promise<RegExpExecArray> {
     const signal = AbortSignal.timeout(timeoutMs);
     const end = Promise.withResolvers<void>();
     async function* input(): AsyncGenerator<{ uid: string; data: Uint8Array }> {
