@@ -30,22 +30,25 @@ export async function containerd1(): Promise<string | { readonly skip: string }>
   }
 }
 
+/** Whether containerd 2.x has been compiled already. */
+export async function containerd2Cached(): Promise<boolean> {
+  return access(join(containerd2Directory(), "containerd")).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Path of containerd 2.x, compiled when it is not in the cache yet (about a minute), or why that cannot be. */
 export async function containerd2Binary(): Promise<string | { readonly skip: string }> {
-  const key = createHash("sha256").update(JSON.stringify(containerd2)).digest("hex").slice(0, 16);
-  const directory = join(
-    process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"),
-    "liquidmetal",
-    "test-assets",
-    `containerd-${key}`,
-  );
+  const directory = containerd2Directory();
   const program = join(directory, "containerd");
-  try {
-    await access(program);
-    return program;
-  } catch {
-    return await compile(directory, program);
-  }
+  return (await containerd2Cached()) ? program : await compile(directory, program);
+}
+
+function containerd2Directory(): string {
+  const key = createHash("sha256").update(JSON.stringify(containerd2)).digest("hex").slice(0, 16);
+  const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
+  return join(cache, "liquidmetal", "test-assets", `containerd-${key}`);
 }
 
 async function compile(directory: string, program: string): Promise<string | { readonly skip: string }> {

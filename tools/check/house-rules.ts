@@ -20,6 +20,11 @@ export async function houseRules(root: string): Promise<readonly string[]> {
   for (const file of sources) {
     if (emptyNames.test(file)) findings.push(`${file}: a name that says nothing; name the concept it holds`);
   }
+  for (const file of sources.filter((name) => /^(packages|tools)\/.*\.test\.ts$/.test(name))) {
+    const text = await readFile(join(root, file), "utf8").catch(() => "");
+    if (/^(before|after)Each\(/m.test(text))
+      findings.push(`${file}: beforeEach and afterEach belong into a describe: unit tests share one process`);
+  }
   for (const file of files.filter((name) => !/(package-lock\.json|\.svg|\.png)$/.test(name))) {
     const text = await readFile(join(root, file), "utf8").catch(() => "");
     findings.push(...lengthFinding(file, text, sources.includes(file)), ...machineFindings(file, text, root));

@@ -1,14 +1,14 @@
 /**
  * `npm test`: everything that can be tested on this machine, tier by tier. `npm test -- unit crash` runs the named tiers only.
  *
- * The last line says `N passed, N failed, N skipped`. Fails when anything failed and when no test ran.
- * Whatever a tier needs from the system is installed first; a tier or test that cannot run here says so on a line of its own.
+ * The last line says `N passed, N failed, N skipped`. Fails when anything failed and when no test ran. What a tier needs from the system is installed
+ * first; a tier or test that cannot run here says so on a line of its own. Ctrl-C ends the tests, with all that they started.
  */
 import { globSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
-import { installPackages, missingPackages } from "../setup/system-packages.ts";
-import { runTier, type TierOutcome } from "./run-tier.ts";
+import { prepare } from "./preparation.ts";
+import { runTier } from "./run-tier.ts";
 import { type Tier, tiers } from "./tiers.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -21,34 +21,42 @@ const say = (line: string): void => {
 function chosenTiers(names: readonly string[]): readonly Tier[] {
   const unknown = names.filter((name) => !tiers.some((tier) => tier.name === name));
   if (unknown.length > 0) {
-    say(`no such tier: ${unknown.join(", ")}; there are: ${tiers.map((tier) => tier.name).join(", ")}`);
+    process.stderr.write(
+      `error: no such tier: ${unknown.join(", ")}\nhint:  there are ${tiers.map((tier) => tier.name).join(", ")}\n`,
+    );
     process.exit(2);
   }
   return names.length === 0 ? tiers : tiers.filter((tier) => names.includes(tier.name));
 }
 
+const interruption = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    if (!interruption.signal.aborted) process.stderr.write(`${signal}: ending the tests and what they started\n`);
+    interruption.abort();
+  });
+}
+
 const total = { passed: 0, failed: 0, skipped: 0 };
-const count = (outcome: TierOutcome): void => {
+const chosen = chosenTiers(process.argv.slice(2));
+say(
+  `testing on ${availableParallelism()} processors, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
+);
+for (const tier of chosen) {
+  if (interruption.signal.aborted) break;
+  const files = globSync([...tier.globs]).sort();
+  if (files.length === 0) continue;
+  const obstacle = await prepare(tier.needs, say);
+  if (obstacle !== undefined) {
+    say(`✘ tier ${tier.name}: ${obstacle}`);
+    total.failed += 1;
+    continue;
+  }
+  const outcome = await runTier(tier, files, say, interruption.signal);
   total.passed += outcome.passed;
   total.failed += outcome.failed;
   total.skipped += outcome.skipped;
-};
-
-say(`testing on ${cpus().length} processors, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`);
-for (const tier of chosenTiers(process.argv.slice(2))) {
-  const files = globSync([...tier.globs]).sort();
-  if (files.length === 0) continue;
-  const missing = missingPackages(tier.needs);
-  if (missing.length > 0) {
-    try {
-      await installPackages(missing.map((entry) => entry.name));
-    } catch (error) {
-      say(`✘ tier ${tier.name}: ${error instanceof Error ? error.message : String(error)}`);
-      total.failed += 1;
-      continue;
-    }
-  }
-  count(await runTier(tier, files, say));
 }
+if (interruption.signal.aborted) say("interrupted: not all tests ran");
 say(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
+process.exit(interruption.signal.aborted ? 130 : total.failed > 0 || total.passed === 0 ? 1 : 0);

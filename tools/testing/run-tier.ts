@@ -1,61 +1,75 @@
-/** Runs the files of one tier with Node's test runner and counts what came of it. */
+/** Runs the files of one tier, and says what came of them: a line for each file, failure and skip, and one for the tier. */
 import { relative } from "node:path";
-import { run } from "node:test";
+import type { Finding } from "./tally.ts";
+import { runTestProcess, type TestProcessResult } from "./test-process.ts";
 import type { Tier } from "./tiers.ts";
 
 export interface TierOutcome {
-  passed: number;
-  failed: number;
-  skipped: number;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
 }
 
-export async function runTier(tier: Tier, files: readonly string[], say: (line: string) => void): Promise<TierOutcome> {
+export async function runTier(
+  tier: Tier,
+  files: readonly string[],
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<TierOutcome> {
   const started = performance.now();
-  const outcome: TierOutcome = { passed: 0, failed: 0, skipped: 0 };
-  say(`── ${tier.name}: ${files.length} files`);
-  const stream = run({
-    files: [...files],
-    concurrency: tier.concurrency,
-    timeout: tier.timeoutMs,
-    execArgv: ["--disable-warning=ExperimentalWarning"],
-  });
-  stream.on("test:pass", (event) => {
-    if (event.details.type === "suite") return;
-    const where = event.file === undefined ? "" : ` (${relative(process.cwd(), event.file)})`;
-    if (event.skip !== undefined && event.skip !== false) {
-      outcome.skipped++;
-      say(`  skipped: ${event.name}${typeof event.skip === "string" ? `: ${event.skip}` : ""}${where}`);
-    } else outcome.passed++;
-  });
-  stream.on("test:fail", (event) => {
-    if (event.details.type === "suite" && isOnlySubtests(event.details.error)) return;
-    if (event.todo !== undefined && event.todo !== false) return;
-    outcome.failed++;
-    const where = event.file === undefined ? "" : ` (${relative(process.cwd(), event.file)}:${event.line ?? 0})`;
-    say(`  ✘ ${event.name}${where}`);
-    say(describe(event.details.error));
-  });
-  stream.on("test:stderr", (event) => process.stderr.write(event.message));
-  stream.on("test:diagnostic", (event) => {
-    if (event.level === "error" || event.message.startsWith("Error:")) say(`  ${event.message}`);
-  });
-  for await (const _event of stream) {
-    // Reading the stream to its end is what makes the run go on.
-  }
+  say(`── ${tier.name}: ${files.length} ${files.length === 1 ? "file" : "files"}`);
+  const waiting = tier.files === "apart" ? files.map((file) => [file]) : shares(files, tier.concurrency);
+  const results: TestProcessResult[] = [];
+  const work = async (): Promise<void> => {
+    for (let batch = waiting.shift(); batch !== undefined && !signal.aborted; batch = waiting.shift()) {
+      const result = await runTestProcess(batch, { timeoutMs: tier.timeoutMs, signal });
+      results.push(result);
+      if (tier.files === "apart") say(fileLine(batch[0] ?? "", result));
+      for (const line of findings(result)) say(line);
+    }
+  };
+  await Promise.all(Array.from({ length: tier.concurrency }, work));
+  const outcome = {
+    passed: sum(results, (result) => result.passed),
+    failed: sum(results, (result) => result.failures.length),
+    skipped: sum(results, (result) => result.skips.length),
+  };
+  const { passed, failed, skipped } = outcome;
   const seconds = ((performance.now() - started) / 1_000).toFixed(0);
-  say(
-    `   ${tier.name}: ${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped} skipped in ${seconds} s`,
-  );
+  say(`   ${tier.name}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds} s`);
   return outcome;
 }
 
-/** A suite fails because a test in it failed: that test was counted already. */
-function isOnlySubtests(error: unknown): boolean {
-  return error instanceof Error && "failureType" in error && error.failureType === "subtestsFailed";
+/** Dealt out like cards, so that neighbours, which are often alike in weight, go to different processes. */
+function shares(files: readonly string[], count: number): string[][] {
+  const dealt = Array.from({ length: count }, (_, share) => files.filter((_file, index) => index % count === share));
+  return dealt.filter((share) => share.length > 0);
 }
 
-function describe(error: unknown): string {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-  return text.replace(/^/gm, "    ");
+function fileLine(file: string, result: TestProcessResult): string {
+  const mark = result.failures.length > 0 ? "✘" : result.passed > 0 ? "✔" : "-";
+  return `  ${mark} ${relative(process.cwd(), file)} (${result.passed} passed, ${(result.durationMs / 1_000).toFixed(1)} s)`;
 }
+
+function findings(result: TestProcessResult): readonly string[] {
+  const failures = result.failures.flatMap((failure) => [
+    `  ✘ ${failure.title}${place(failure)}`,
+    ...(failure.detail === "" ? [] : [indented(failure.detail)]),
+  ]);
+  const skips = result.skips.map(
+    (skip) => `  skipped: ${skip.title}${skip.detail === "" ? "" : `: ${skip.detail}`}${place(skip)}`,
+  );
+  const output =
+    result.failures.length > 0 && result.output.trim() !== "" ? ["    it printed:", indented(result.output)] : [];
+  return [...failures, ...output, ...skips];
+}
+
+function place(finding: Finding): string {
+  if (finding.file === "") return "";
+  return ` (${relative(process.cwd(), finding.file)}${finding.line > 0 ? `:${finding.line}` : ""})`;
+}
+
+const indented = (text: string): string => text.trimEnd().replace(/^/gm, "    ");
+
+const sum = <T>(values: readonly T[], of: (value: T) => number): number =>
+  values.reduce((total, value) => total + of(value), 0);

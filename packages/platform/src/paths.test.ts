@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { agentConfig } from "./agent-config.ts";
 import { defaultConfiguration, readConfiguration, writeConfiguration } from "./configuration.ts";
 import { platformPaths } from "./paths.ts";
-import { bootId, identify, isAlive, signalIfOurs } from "./process/identity.ts";
+import { bootId, commandLine, identify, isAlive, signalIfOurs } from "./process/identity.ts";
 import { rotateLog } from "./process/log-file.ts";
 
 describe("paths", () => {
@@ -70,9 +70,9 @@ describe("configuration", () => {
 });
 
 describe("identity", () => {
-  const token = process.argv[0] ?? "node";
-
   test("a process is ours by start time, boot and token, all three", () => {
+    // Not of process.argv: a title that was set replaces what the kernel shows.
+    const token = commandLine(process.pid).split(" ")[0] ?? "";
     const identity = identify(process.pid, token);
     assert.ok(identity !== undefined);
     assert.equal(isAlive(identity), true);

@@ -1,0 +1,36 @@
+/** Makes the machine ready for tests, saying one line for each thing that is installed. What is there already costs nothing. */
+import { containerd2Binary, containerd2Cached } from "../../tests/assets/containerd.ts";
+import { goToolchain } from "../setup/go-toolchain.ts";
+import { installPackages, missingPackages, type Purpose } from "../setup/system-packages.ts";
+
+const done = new Set<Purpose>();
+
+/** Returns why these tests cannot run here at all; undefined when they can. */
+export async function prepare(needs: readonly Purpose[], say: (line: string) => void): Promise<string | undefined> {
+  const open = needs.filter((purpose) => !done.has(purpose));
+  if (open.length === 0) return undefined;
+  const names = missingPackages(open).map((entry) => entry.name);
+  try {
+    if (names.length > 0) say(`Installing system packages: ${names.join(" ")}`);
+    await installPackages(names);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  if (open.includes("test")) await prepareContainerd2(say);
+  for (const purpose of open) done.add(purpose);
+  return undefined;
+}
+
+/** Distributions still carry containerd 1.x: 2.x is compiled from its Go module, once. Without it its tests are skipped, and say so. */
+async function prepareContainerd2(say: (line: string) => void): Promise<void> {
+  if (await containerd2Cached()) return;
+  try {
+    const directory = await goToolchain(say);
+    if (directory !== undefined) process.env["PATH"] = `${directory}:${process.env["PATH"] ?? ""}`;
+    say("Compiling containerd 2.x, once; takes some minutes");
+    const program = await containerd2Binary();
+    if (typeof program !== "string") say(`no containerd 2.x: ${program.skip}`);
+  } catch (error) {
+    say(`no containerd 2.x: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
