@@ -5,6 +5,8 @@ import { join } from "node:path";
 
 // Not in /tmp, as Node has it by default: whoever can write compiled code there could make root run it.
 enableCompileCache(join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "liquidmetal/code"));
+// Words about this program's insides (a library sets a TLS name that Node dislikes) are nothing for its user.
+process.noDeprecation = true;
 const [{ Interrupted, run }, { processTerminal }] = await Promise.all([
   import("./program/run.ts"),
   import("./program/terminal.ts"),

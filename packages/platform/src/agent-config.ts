@@ -3,6 +3,13 @@ import { join } from "node:path";
 import type { PlatformConfiguration } from "./configuration.ts";
 import type { PlatformPaths } from "./paths.ts";
 
+/** Keys that hold the platform together, or have a flag of their own at `lm up`. */
+export const ownedKeys: readonly string[] = [
+  ...["platform-name", "state-dir", "run-dir", "grpc-endpoint", "listen-unix", "enable-http", "http-endpoint"],
+  ...["containerd-socket", "network", "network-subnet", "network-egress", "network-namespace", "default-provider"],
+  ...["log-output", "config"],
+];
+
 /** YAML; every value is written as JSON, which YAML reads as it stands. */
 export function agentConfig(paths: PlatformPaths, configuration: PlatformConfiguration): string {
   const { grpcEndpoint, httpEndpoint, subnet, provider, egress, networkNamespace, containerdSocket } = configuration;
@@ -20,6 +27,7 @@ export function agentConfig(paths: PlatformPaths, configuration: PlatformConfigu
     "network-egress": egress ? "allow" : "deny",
     "network-namespace": networkNamespace ? paths.networkNamespace : "",
     "default-provider": provider,
+    ...configuration.settings,
   };
   const lines = Object.entries(entries).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}: ${JSON.stringify(value)}`],

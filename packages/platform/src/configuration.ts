@@ -20,6 +20,8 @@ export interface PlatformConfiguration {
   /** HTTP gateway; its address. */
   readonly httpEndpoint?: string;
   readonly provider?: string;
+  /** Further keys of flintlockd's configuration (docs/configuration.md), as text; none of those that the platform decides itself. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export const defaultConfiguration: PlatformConfiguration = {
@@ -72,10 +74,15 @@ function isConfiguration(value: unknown): value is PlatformConfiguration {
     typeof fields["containerdProgram"] === "string" &&
     typeof fields["networkNamespace"] === "boolean" &&
     typeof fields["egress"] === "boolean" &&
+    isTextRecord(fields["settings"] ?? {}) &&
     ["containerdSocket", "subnet", "grpcEndpoint", "httpEndpoint", "provider"].every(
       (key) => fields[key] === undefined || typeof fields[key] === "string",
     )
   );
+}
+
+function isTextRecord(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.values(value).every((each) => typeof each === "string");
 }
 
 function broken(paths: PlatformPaths, cause: unknown): PlatformError {

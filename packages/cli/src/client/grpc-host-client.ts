@@ -106,16 +106,17 @@ async function* explained<T>(source: AsyncIterable<T>, address: HostAddress): As
 /** A transport's failure says little to people: it becomes "this host cannot be reached", with what to do about it. */
 function explain(error: unknown, address: HostAddress): unknown {
   if (!(error instanceof PlatformError)) return error;
-  if (
-    error.code === "UNAVAILABLE" &&
-    /No connection established|ECONN|ENOENT|EACCES|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|Name resolution/i.test(
-      error.message,
-    )
-  ) {
-    const denied = /EACCES/.test(error.message);
+  if (error.code === "UNAVAILABLE" && transportFailure.test(error.message)) {
+    const reason = reasonOf(error.message);
     return new PlatformError("UNAVAILABLE", `the host at ${address.display} cannot be reached`, {
+      cause: new Error(reason),
+      remedy: remedyFor(reason, address),
+    });
+  }
+  if (error.code === "UNAUTHENTICATED") {
+    return new PlatformError("UNAUTHENTICATED", `the host at ${address.display} does not let us in`, {
       cause: new Error(error.message),
-      remedy: denied ? "run this as root" : address.remedy,
+      remedy: "give its access token with --token-file or LM_TOKEN, or keep one in a context ('lm context set')",
     });
   }
   if (error.code === "CAPABILITY_MISSING" && error.details["grpcStatus"] === 12) {
@@ -125,6 +126,32 @@ function explain(error: unknown, address: HostAddress): unknown {
     });
   }
   return error;
+}
+
+const transportFailure =
+  /No connection established|Failed to connect|ECONN|ENOENT|EACCES|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPROTO|Name resolution|certificate|altnames/i;
+
+function remedyFor(reason: string, address: HostAddress): string {
+  if (/EACCES/.test(reason)) return "run this as root";
+  if (/has expired|not yet valid/i.test(reason))
+    return "renew the certificate of the host, and see that both clocks are right";
+  if (/altnames|does not match/i.test(reason)) return "write the host as its certificate names it";
+  if (/certificate/i.test(reason)) return "name the authority that signed the host's certificate with --tls-ca";
+  if (address.tls === undefined && /Failed to connect/.test(reason)) {
+    return `${address.remedy}; where it speaks TLS, write grpcs://${address.display}`;
+  }
+  return address.remedy;
+}
+
+/** grpc-js wraps the socket's own words in its own: `No connection established. Last error: Error: connect ENOENT /x. Resolution note: `. */
+function reasonOf(message: string): string {
+  return (
+    /Last error: (?:Error: )?(.*?)\.?\s*(?:Resolution note:\s*)?$/s
+      .exec(message)?.[1]
+      // Two remarks of Node's and gRPC's own that help nobody here.
+      ?.replace(/; if the root CA is installed locally.*$/s, "")
+      .replace(/ \(\d{4}-\d\d-\d\dT[^)]*\)$/, "") ?? message
+  );
 }
 
 function present(microvm: MicroVm | undefined): MicroVm {

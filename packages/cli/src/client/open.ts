@@ -1,7 +1,7 @@
 /** Opens the host that the flags, the environment, the context or the local platform name, in this order. */
 import { readFile } from "node:fs/promises";
 import { PlatformError } from "@liquidmetal/foundation";
-import { platformPaths } from "@liquidmetal/platform";
+import { type PlatformPaths, platformPaths, readConfiguration } from "@liquidmetal/platform";
 import { currentContext, type HostContext } from "../context/context-file.ts";
 import type { Session } from "../program/session.ts";
 import { grpcHostClient } from "./grpc-host-client.ts";
@@ -19,11 +19,13 @@ export async function openHost(session: Session): Promise<HostClient> {
     named === undefined && !flags.given("platform")
       ? await currentContext(terminal.env, flags.text("context"))
       : undefined;
-  const text = named ?? context?.host ?? `unix:${localSocket(session)}`;
+  const text = named ?? context?.host ?? `unix:${localPlatform(session).agentSocket}`;
   const tls = await tlsFiles(session, context);
   const insecure = flags.on("insecure") || context?.insecure === true;
   const address = parseHostAddress(text, { insecure, ...(tls === undefined ? {} : { tls }) });
-  return grpcHostClient(address, await token(session, context));
+  const given = await token(session, context);
+  const ownPlatform = named === undefined && context?.host === undefined;
+  return grpcHostClient(address, given ?? (ownPlatform ? await localToken(localPlatform(session)) : undefined));
 }
 
 /** A variable of the environment; set to nothing means not set. */
@@ -37,9 +39,18 @@ export function platformName(session: Session): string {
   return session.flags.text("platform") ?? setting(session.terminal.env, "LM_PLATFORM") ?? "default";
 }
 
-function localSocket(session: Session): string {
-  const runDirectory = setting(session.terminal.env, "LM_RUN_DIR");
-  return platformPaths(platformName(session), runDirectory === undefined ? {} : { runDirectory }).agentSocket;
+/** The local platform that a command other than `lm up|down|status` means: by --platform and the environment. */
+export function localPlatform(session: Session): PlatformPaths {
+  return platformPaths(platformName(session), {
+    stateDirectory: setting(session.terminal.env, "LM_STATE_DIR"),
+    runDirectory: setting(session.terminal.env, "LM_RUN_DIR"),
+  });
+}
+
+/** The token that `lm up --set basic-auth-token=…` gave to the local platform; `undefined` for who may not read it. */
+export async function localToken(paths: PlatformPaths): Promise<string | undefined> {
+  const configuration = await readConfiguration(paths).catch(() => undefined);
+  return configuration?.settings?.["basic-auth-token"];
 }
 
 async function tlsFiles(session: Session, context: HostContext | undefined): Promise<TlsFiles | undefined> {

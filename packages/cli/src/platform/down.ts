@@ -2,6 +2,7 @@
 import { createInterface } from "node:readline/promises";
 import { PlatformError } from "@liquidmetal/foundation";
 import { down } from "@liquidmetal/platform/lifecycle";
+import { localToken } from "../client/open.ts";
 import type { Invocation } from "../program/command.ts";
 import { usage } from "../program/flag-values.ts";
 import type { Session } from "../program/session.ts";
@@ -16,7 +17,7 @@ export async function downPlatform(invocation: Invocation, session: Session): Pr
   }
   if (deletes && !invocation.flags.on("yes")) await confirm(session, paths.stateDirectory);
   using stages = session.stages();
-  const guests = await localGuests(session, paths.agentSocket);
+  const guests = await localGuests(session, paths.agentSocket, await localToken(paths));
   try {
     const left = await down({
       paths,

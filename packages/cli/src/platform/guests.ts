@@ -18,8 +18,12 @@ export interface LocalGuests extends GuestControl {
 }
 
 /** `undefined` when the API does not answer. */
-export async function localGuests(session: Session, socketPath: string): Promise<LocalGuests | undefined> {
-  const host = grpcHostClient(parseHostAddress(socketPath, { insecure: false }), session.terminal.env["LM_TOKEN"]);
+export async function localGuests(
+  session: Session,
+  socketPath: string,
+  token?: string,
+): Promise<LocalGuests | undefined> {
+  const host = grpcHostClient(parseHostAddress(socketPath, { insecure: false }), token);
   try {
     await host.list({ namespace: "" }, { signal: session.signal, timeoutMs: askTimeoutMs });
   } catch (error) {

@@ -13,9 +13,4 @@ export function sessionPaths(session: Session, flags: FlagValues = session.flags
 }
 
 /** Of any other command: by --platform and the environment. */
-export function localPaths(session: Session): PlatformPaths {
-  return platformPaths(platformName(session), {
-    stateDirectory: setting(session.terminal.env, "LM_STATE_DIR"),
-    runDirectory: setting(session.terminal.env, "LM_RUN_DIR"),
-  });
-}
+export { localPlatform as localPaths } from "../client/open.ts";

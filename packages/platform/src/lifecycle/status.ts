@@ -66,7 +66,7 @@ async function partsOf(
   const containerdSocket = configuration.containerdSocket ?? paths.containerdSocket;
   const [containerd, agent, serving] = await Promise.all([
     containerdVersion(containerdSocket, probeTimeoutMs),
-    agentVersion(paths.agentSocket, probeTimeoutMs),
+    agentVersion(paths.agentSocket, probeTimeoutMs, configuration.settings?.["basic-auth-token"]),
     isServing(paths.agentSocket, probeTimeoutMs),
   ]);
   const own: PartStatus = {

@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, PlatformError, sleep, systemClock } from "@liquidmetal/foundation";
-import { type PlatformConfiguration, writeConfiguration } from "../configuration.ts";
+import { type PlatformConfiguration, readConfiguration, writeConfiguration } from "../configuration.ts";
 import type { PlatformPaths } from "../paths.ts";
 import { openLog } from "../process/log-file.ts";
 import { nodeFlags, programPath } from "../program-location.ts";
@@ -30,8 +30,25 @@ const supervisorTimeoutMs = 10_000;
 const retryMs = 30;
 
 export async function up(options: UpOptions): Promise<SupervisorStatus> {
-  const { paths, configuration, progress, signal } = options;
+  const { paths, configuration } = options;
   requireRoot(paths);
+  const before = await readConfiguration(paths);
+  try {
+    return await bringUp(options);
+  } catch (error) {
+    // What does not work is not remembered: the next `lm up` without flags means what worked before.
+    if (before !== undefined && JSON.stringify(before) !== JSON.stringify(configuration)) {
+      await options.progress.run("Settings", async (stage) => {
+        await writeConfiguration(paths, before);
+        stage.skip("the earlier ones are kept; 'lm up' goes back to them");
+      });
+    }
+    throw error;
+  }
+}
+
+async function bringUp(options: UpOptions): Promise<SupervisorStatus> {
+  const { paths, configuration, progress, signal } = options;
   const plan = await progress.run("Preparing", async () => {
     const prepared = await preparePlan(paths, configuration);
     await writeConfiguration(paths, configuration);

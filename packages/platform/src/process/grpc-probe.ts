@@ -2,8 +2,13 @@
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectSocket } from "node:net";
 
-/** Calls `path` with an empty message. Resolves with the bytes of the answer, or `undefined` when there is none within the deadline. */
-export function emptyCall(socketPath: string, path: string, timeoutMs: number): Promise<Uint8Array | undefined> {
+/** Calls `path` with an empty message, with an access token where the server wants one. Resolves with the bytes of the answer, or `undefined` when there is none within the deadline. */
+export function emptyCall(
+  socketPath: string,
+  path: string,
+  timeoutMs: number,
+  token?: string,
+): Promise<Uint8Array | undefined> {
   return new Promise((resolve) => {
     const session = connectHttp2("http://localhost", { createConnection: () => connectSocket(socketPath) });
     const timer = setTimeout(() => finish(undefined), timeoutMs);
@@ -18,6 +23,7 @@ export function emptyCall(socketPath: string, path: string, timeoutMs: number): 
       ":path": path,
       "content-type": "application/grpc",
       te: "trailers",
+      ...(token === undefined ? {} : { authorization: `Basic ${Buffer.from(token).toString("base64")}` }),
     });
     const chunks: Buffer[] = [];
     let status: unknown = "0";
@@ -48,8 +54,8 @@ export async function isServing(socketPath: string, timeoutMs: number): Promise<
 }
 
 /** The version that flintlock's ServerInfo tells. */
-export async function agentVersion(socketPath: string, timeoutMs: number): Promise<string | undefined> {
-  const answer = await emptyCall(socketPath, "/microvm.services.api.v1alpha1.MicroVM/ServerInfo", timeoutMs);
+export async function agentVersion(socketPath: string, timeoutMs: number, token?: string): Promise<string | undefined> {
+  const answer = await emptyCall(socketPath, "/microvm.services.api.v1alpha1.MicroVM/ServerInfo", timeoutMs, token);
   return answer === undefined ? undefined : textField(answer, 1);
 }
 

@@ -49,7 +49,18 @@ export const command: Command = {
       summary: "hypervisor of microVMs that name none",
       default: "the best one usable",
     },
+    {
+      name: "set",
+      value: "KEY=VALUE",
+      summary: "any other key of flintlockd's configuration (docs/configuration.md); without value: its default again",
+      repeatable: true,
+    },
   ],
-  examples: ["lm up", "lm up --egress", "lm up --name test --state-dir /srv/test"],
+  examples: [
+    "lm up",
+    "lm up --egress",
+    "lm up --name test --state-dir /srv/test",
+    "lm up --set registry-auth-file=/root/.docker/config.json --set overcommit-vcpu=8",
+  ],
   run: async (invocation, session) => (await import("../../platform/up.ts")).upPlatform(invocation, session),
 };
