@@ -83,8 +83,9 @@ export class UpstreamClient {
     if (authorization !== undefined) this.#metadata.set("authorization", authorization);
   }
 
-  async create(microvm: UpstreamSpec | undefined): Promise<UpstreamMicroVm> {
-    const request = microvm === undefined ? {} : { microvm };
+  /** `metadata` is the request's own map of `Any`, beside the spec's. */
+  async create(microvm: UpstreamSpec | undefined, metadata: object = {}): Promise<UpstreamMicroVm> {
+    const request = microvm === undefined ? { metadata } : { microvm, metadata };
     return (await this.#unary<{ microvm: UpstreamMicroVm }>("CreateMicroVM", request)).microvm;
   }
 

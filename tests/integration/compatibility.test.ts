@@ -136,7 +136,9 @@ describe("a client that knows only flintlock v0.11", { timeout: 30_000 }, () => 
       metadata: { "meta-data": base64("instance_id: ht/mvm0\n"), "user-data": base64("#cloud-config\n") },
     };
     // Its interface is of type 0, which is MACVTAP; a host without it says so, as upstream's default provider does.
-    assert.match((await failure(client.create(spec))).message, /macvtap/);
+    const refused = await failure(client.create(spec));
+    assert.equal(refused.code, 9);
+    assert.match(refused.message, /macvtap/);
     assert.deepEqual(await client.list("ht"), []);
     const { uid } = (await client.create({ ...spec, interfaces: [{ device_id: "eth1", type: 1 }] })).spec;
     await untilCreated(uid);
@@ -193,8 +195,10 @@ describe("a client that knows only flintlock v0.11", { timeout: 30_000 }, () => 
     assert.deepEqual(await client.list("ns0"), []);
   });
 
-  test("a spec of the fewest fields is completed; a client's uid is not taken", async () => {
-    const { spec } = await client.create({ ...minimal, id: "few", uid: "01ARZ3NDEKTSV4RRFFQ69G5FAV" });
+  test("a spec of the fewest fields is completed; a client's uid and the request's metadata are not taken", async () => {
+    const few = { ...minimal, id: "few", uid: "01ARZ3NDEKTSV4RRFFQ69G5FAV" };
+    const { spec } = await client.create(few, { note: { type_url: "example.org/note", value: Buffer.from([1]) } });
+    assert.deepEqual(spec.metadata, {});
     assert.deepEqual([spec.namespace, spec.vcpu, spec.memory_in_mb], ["default", 2, 1_024]);
     assert.notEqual(spec.uid, "01ARZ3NDEKTSV4RRFFQ69G5FAV");
     assert.match(spec.uid, ulid);

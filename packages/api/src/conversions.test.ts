@@ -214,6 +214,8 @@ describe("statuses", () => {
     assert.equal(exitCodeOf("UNAUTHENTICATED"), 6);
     assert.equal(grpcStatusOf("MICROVM_EXISTS"), "ALREADY_EXISTS");
     assert.equal(grpcStatusOf("CAPACITY_EXCEEDED"), "RESOURCE_EXHAUSTED");
+    assert.equal(grpcStatusOf("MICROVM_DELETING"), "ABORTED");
+    assert.equal(grpcStatusOf("CAPABILITY_MISSING"), "FAILED_PRECONDITION");
   });
   test("upstream's UNKNOWN with 'not found' in it is a microVM that is gone", () => {
     const text = "getting microvm: error attempting to locate microvm with uid: U: microvm spec //U not found";

@@ -59,7 +59,7 @@ test("what cannot be read is refused with the document's name", () => {
 test("the seed holds the documents and the plain files, 0600, the same bytes for the same request", async () => {
   await inDirectory(async (directory) => {
     const userData = `#cloud-config\nssh_authorized_keys: [ssh-ed25519 AAA me]\n`;
-    const request = { ...withMetadata({ "user-data": base64(userData) }), directory };
+    const request = { ...withMetadata({ "user-data": base64(userData), "x-other": base64("kept") }), directory };
     const path = unwrap(await metadata.write(request)) ?? "";
     const files = readFat(await readFile(path));
     assert.deepEqual(Object.keys(files).sort(), [

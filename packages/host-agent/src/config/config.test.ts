@@ -5,6 +5,7 @@ import { unwrap } from "@liquidmetal/foundation";
 import fc from "fast-check";
 import { parseCommandLine } from "./command-line.ts";
 import { parseDurationMs, parseSizeBytes } from "./duration.ts";
+import { configKeys } from "./keys.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { defaultAgentConfig, type LoadedConfig, loadConfig } from "./load.ts";
 import { showConfig, showVersion } from "./show.ts";
@@ -42,6 +43,28 @@ describe("defaults", () => {
     assert.equal(config.hypervisors.virtiofsBin, "/usr/libexec/virtiofsd");
     assert.equal(config.engine.maximumRetry, 10);
     assert.equal(config.capacity.overcommitVcpu, 4);
+  });
+  test("every flag of upstream's is there under its name, with its default but for the provider's", () => {
+    const upstream = {
+      ...{ verbosity: "0", "log-format": "text", "log-output": "stderr", "grpc-endpoint": "localhost:9090" },
+      ...{ "state-dir": "/var/lib/flintlock", "resync-period": "10m0s", "deleteMicroVM-timeout": "10s" },
+      ...{ "basic-auth-token": "", insecure: "false", "tls-cert": "", "tls-key": "", "tls-client-validate": "false" },
+      ...{ "tls-client-ca": "", "containerd-socket": "/run/containerd/containerd.sock", "containerd-ns": "flintlock" },
+      ...{ "containerd-kernel-ss": "native", "firecracker-bin": "firecracker", "firecracker-detach": "true" },
+      ...{ "cloudhypervisor-bin": "cloud-hypervisor-static", "cloudhypervisor-detach": "true" },
+      ...{
+        "default-provider": "auto",
+        "debug-endpoint": "",
+        "enable-http": "false",
+        "http-endpoint": "localhost:8090",
+      },
+      ...{ "virtiofs-bin": "/usr/libexec/virtiofsd", "parent-iface": "", "bridge-name": "" },
+      ...{ "disable-reconcile": "false", "maximum-retry": "10", "disable-api": "false" },
+    };
+    const ours = Object.entries(configKeys).map(([name, { fallback }]) => [name, fallback]);
+    const kept = Object.fromEntries(ours.filter(([name = ""]) => name in upstream));
+    assert.deepEqual(kept, upstream);
+    assert.equal(configKeys.verbosity.short, "v");
   });
   test("the configuration cannot be changed", () => {
     assert.throws(() => Object.assign(defaultAgentConfig().api, { insecure: true }), TypeError);
