@@ -22,9 +22,12 @@ export function specOf(images: Images, id: string): MessageInitShape<typeof Micr
   };
 }
 
+/** No wait is longer: then something is broken. */
+const waitMaxMs = 120_000;
+
 /** Follows a host's watch and resolves waits on the state of single microVMs. */
 export class StateWatch implements AsyncDisposable {
-  readonly #waits: Map<string, (atMs: number) => void> = new Map();
+  readonly #waits: Map<string, PromiseWithResolvers<number>> = new Map();
   readonly #controller = new AbortController();
   readonly #ended: Promise<void>;
   readonly #synced: PromiseWithResolvers<void> = Promise.withResolvers<void>();
@@ -37,9 +40,13 @@ export class StateWatch implements AsyncDisposable {
     await this.#synced.promise;
   }
 
-  /** Resolves with the time at which the microVM of this name reached CREATED, or was gone. */
-  when(id: string, what: "created" | "gone"): Promise<number> {
-    return new Promise((resolve) => this.#waits.set(`${what}:${id}`, resolve));
+  /** Resolves with the time at which the microVM of this name reached CREATED, had a guest that said it is ready, was stopped or gone. */
+  when(id: string, what: "created" | "ready" | "stopped" | "gone"): Promise<number> {
+    const wait = Promise.withResolvers<number>();
+    this.#waits.set(`${what}:${id}`, wait);
+    const late = setTimeout(() => wait.reject(new Error(`${id} was not ${what} within ${waitMaxMs} ms`)), waitMaxMs);
+    late.unref();
+    return wait.promise;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -54,14 +61,18 @@ export class StateWatch implements AsyncDisposable {
         if (message.type === 2) this.#synced.resolve();
         if (message.type === 4) this.#settle(`gone:${id}`);
         if (message.type === 3 && message.microvm?.status?.state === 1) this.#settle(`created:${id}`);
+        if (message.type === 3 && message.microvm?.status?.ready === true) this.#settle(`ready:${id}`);
+        if (message.type === 3 && message.microvm?.status?.phase === "stopped") this.#settle(`stopped:${id}`);
       }
     } catch (error) {
-      if (!this.#controller.signal.aborted) throw error;
+      if (this.#controller.signal.aborted) return;
+      this.#synced.reject(error);
+      for (const wait of this.#waits.values()) wait.reject(error);
     }
   }
 
   #settle(key: string): void {
-    this.#waits.get(key)?.(performance.now());
+    this.#waits.get(key)?.resolve(performance.now());
     this.#waits.delete(key);
   }
 }

@@ -7,6 +7,7 @@ type Cleanup = () => Promise<void> | void;
 
 const pending: Cleanup[] = [];
 let installed = false;
+let cleaning: Promise<void> = Promise.resolve();
 
 /** Registers a cleanup; the returned function runs it now. */
 export function onEnd(cleanup: Cleanup): () => Promise<void> {
@@ -21,11 +22,18 @@ export function onEnd(cleanup: Cleanup): () => Promise<void> {
     const at = pending.indexOf(cleanup);
     if (at < 0) return;
     pending.splice(at, 1);
-    await cleanup();
+    cleaning = cleaning.then(cleanup);
+    await cleaning;
   };
 }
 
-export async function cleanAll(): Promise<void> {
+/** Runs all that are left; whoever asks while that is under way waits for the same. */
+export function cleanAll(): Promise<void> {
+  cleaning = cleaning.then(runAll);
+  return cleaning;
+}
+
+async function runAll(): Promise<void> {
   for (let cleanup = pending.pop(); cleanup !== undefined; cleanup = pending.pop()) {
     try {
       await cleanup();

@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import {
+  chmodSync,
   createReadStream,
   mkdtempSync,
   openSync,
@@ -54,6 +55,8 @@ export class BenchHost implements AsyncDisposable {
     this.#options = options;
     this.images = images;
     this.directory = mkdtempSync(join(tmpdir(), "lmb-"));
+    // VMMs run as users of their own and have to pass through.
+    chmodSync(this.directory, 0o711);
     this.platform = `bench${process.pid}`;
     this.socket = join(this.directory, "api.sock");
     this.#dispose = onEnd(() => this.#remove());
@@ -150,6 +153,8 @@ export class BenchHost implements AsyncDisposable {
       "containerd-socket": join(this.directory, "c", "containerd.sock"),
       network: "embedded",
       "network-egress": "deny",
+      // Room for thousands; in a namespace of its own it meets nobody.
+      "network-subnet": "10.231.0.0/20",
       "network-namespace": this.platform,
       "log-format": "json",
       "log-level": process.env["BENCH_LOG_LEVEL"] ?? "",
