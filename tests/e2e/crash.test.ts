@@ -42,7 +42,7 @@ describe("flintlockd killed at the points of", { timeout: 400_000, skip: missing
       const creating = await world.start({ failpoint });
       const doomed = await world.microvms();
       const [answer] = await Promise.allSettled([doomed.create(spec)]);
-      assert.equal((await creating.ended).signal, "SIGKILL", failpoint);
+      assert.equal((await creating.end()).signal, "SIGKILL", failpoint);
 
       const deleting = await world.start({ failpoint: next });
       const microvms = await world.microvms();
@@ -54,7 +54,7 @@ describe("flintlockd killed at the points of", { timeout: 400_000, skip: missing
       await assertConsistent(world);
 
       const [asked] = await Promise.allSettled([microvms.connection.microVms.deleteMicroVM({ uid })]);
-      assert.equal((await deleting.ended).signal, "SIGKILL", next);
+      assert.equal((await deleting.end()).signal, "SIGKILL", next);
       await world.start();
       const last = await world.microvms();
       if (asked.status === "rejected") await last.connection.microVms.deleteMicroVM({ uid });
@@ -75,7 +75,7 @@ describe("flintlockd killed at the points of", { timeout: 400_000, skip: missing
       const microvms = await world.microvms();
       await microvms.ready(uid);
       const [asked] = await Promise.allSettled([microvms.connection.host.stopMicroVM({ uid })]);
-      assert.equal((await stopping.ended).signal, "SIGKILL", failpoint);
+      assert.equal((await stopping.end()).signal, "SIGKILL", failpoint);
       await world.start();
       const again = await world.microvms();
       if (asked.status === "rejected") await again.connection.host.stopMicroVM({ uid });

@@ -15,8 +15,7 @@ export interface AgentEnd {
 
 export class AgentProcess implements AsyncDisposable {
   readonly pid: number;
-  /** Resolves when the process has ended, however. */
-  readonly ended: Promise<AgentEnd>;
+  readonly #ended: Promise<AgentEnd>;
   readonly #child: ChildProcess;
   readonly #socket: string;
   readonly #logPath: string;
@@ -36,14 +35,14 @@ export class AgentProcess implements AsyncDisposable {
     this.pid = child.pid ?? 0;
     this.#socket = options.socket;
     this.#logPath = options.logPath;
-    this.ended = new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
+    this.#ended = new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
   }
 
   /** The API, once it answers. Rejects with the end of the log when the process ends before. */
   async ready(): Promise<Connection> {
     if (this.#connection !== undefined) return this.#connection;
     const connection = connect({ address: `unix:${this.#socket}`, timeoutMs: 60_000 });
-    const early = this.ended.then(({ code, signal }) => {
+    const early = this.#ended.then(({ code, signal }) => {
       throw new Error(`flintlockd ended (${code ?? signal}) before it served:\n${this.log().slice(-3_000)}`);
     });
     try {
@@ -69,11 +68,25 @@ export class AgentProcess implements AsyncDisposable {
     return readFileSync(this.#logPath, "utf8");
   }
 
+  /** How it ended. Rejects when it has not by the deadline. */
+  async end(timeoutMs: number = 60_000): Promise<AgentEnd> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => late.reject(new Error(`flintlockd has not ended within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    try {
+      return await Promise.race([this.#ended, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   async kill(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<AgentEnd> {
     this.#connection?.close();
     this.#connection = undefined;
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(signal);
-    return await this.ended;
+    return await this.end(15_000);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

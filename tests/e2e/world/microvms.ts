@@ -47,7 +47,12 @@ export class Microvms {
   }
 
   /** Resolves with the first state that satisfies; says what it was last when the deadline passes. */
-  async until(uid: string, goal: string, satisfied: (status: Status) => boolean, timeoutMs: number = waitMs): Promise<Shown> {
+  async until(
+    uid: string,
+    goal: string,
+    satisfied: (status: Status) => boolean,
+    timeoutMs: number = waitMs,
+  ): Promise<Shown> {
     const found = await this.#watch(uid, goal, timeoutMs, (vm, gone) => {
       if (vm === undefined || gone) throw new Error(`microVM ${uid} is gone; waited until ${goal}`);
       return satisfied(vm.status) ? vm : undefined;
