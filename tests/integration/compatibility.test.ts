@@ -35,6 +35,7 @@ async function failure(work: Promise<unknown>): Promise<CallError> {
 describe("a client that knows only flintlock v0.11", { timeout: 30_000 }, () => {
   let world: World;
   let servers: ApiServers;
+  const warned: object[] = [];
   let client: UpstreamClient;
   let grpc: string;
   let http: string;
@@ -44,7 +45,8 @@ describe("a client that knows only flintlock v0.11", { timeout: 30_000 }, () => 
     const defaults = defaultAgentConfig();
     const local = { kind: "tcp", host: "127.0.0.1", port: 0, loopback: true } as const;
     const config = { ...defaults, api: { ...defaults.api, grpc: [local], http: local, token, stopTimeoutMs: 500 } };
-    servers = await startApiServers({ application, images: new FakeImageStore(), config, log: silentLogger });
+    const log = { ...silentLogger, warn: (event: string, fields?: object) => void warned.push({ event, ...fields }) };
+    servers = await startApiServers({ application, images: new FakeImageStore(), config, log });
     grpc = servers.addresses.grpc[0] ?? "";
     http = `http://${servers.addresses.http[0]}/v1alpha1/microvm`;
     client = new UpstreamClient(grpc, basic);
@@ -160,6 +162,7 @@ describe("a client that knows only flintlock v0.11", { timeout: 30_000 }, () => 
         interfaces: [{ device_id: "eth1", type: "TAP", guest_mac: "6E:D8:2C:AA:01:FF" }],
       })
     ).spec;
+    assert.ok((await client.list("")).some(({ spec }) => spec.uid === uid));
     const [only] = await client.list("fl");
     assert.equal(only?.spec.uid, uid);
     assert.deepEqual(only?.spec.labels, { "created-with": "fl" });
@@ -202,6 +205,21 @@ describe("a client that knows only flintlock v0.11", { timeout: 30_000 }, () => 
     assert.deepEqual([spec.namespace, spec.vcpu, spec.memory_in_mb], ["default", 2, 1_024]);
     assert.notEqual(spec.uid, "01ARZ3NDEKTSV4RRFFQ69G5FAV");
     assert.match(spec.uid, ulid);
+  });
+
+  test("an image reference is cleaned, and a warning says so", async () => {
+    const image = " registry.example/os:1\n";
+    const dirty = { ...minimal, id: "dirty", root_volume: { id: "root", source: { container_source: image } } };
+    const { spec } = await client.create(dirty);
+    assert.equal(spec.root_volume?.source.container_source, "registry.example/os:1");
+    assert.deepEqual(warned, [
+      {
+        event: "api.image_sanitised",
+        field: "root_volume.source.container_source",
+        originalImage: image,
+        sanitizedImage: "registry.example/os:1",
+      },
+    ]);
   });
 
   test("what upstream refused by a code of its own keeps the code and the words", async () => {

@@ -38,6 +38,7 @@ describe("defaults", () => {
     assert.equal(spec.vcpu, 2);
     assert.equal(spec.memoryMiB, 1_024);
     assert.equal(spec.kernel.filename, "boot/vmlinux");
+    assert.equal(unwrap(validateSpec({ ...minimal, initrd: { image: "i:1" } })).initrd?.filename, "boot/initrd");
     assert.deepEqual(spec.metadata, {});
   });
 

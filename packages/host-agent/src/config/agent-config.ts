@@ -79,7 +79,7 @@ export interface ContainerdConfig {
 export type ProviderChoice = "auto" | "qemu" | "firecracker" | "cloudhypervisor";
 
 export interface HypervisorConfig {
-  /** `auto`: the first one usable on this host, in the order firecracker, cloudhypervisor, qemu. */
+  /** `auto`: the first one that this version drives. */
   readonly defaultProvider: ProviderChoice;
   /** Programs; empty = provider off. */
   readonly qemuBin: string;

@@ -177,6 +177,21 @@ describe("rules between keys", () => {
     assert.equal(load(["--bridge-name", "br0"]).config.network.mode, "bridge");
     assert.equal(load(["--parent-iface", "eth0"]).config.network.mode, "bridge");
   });
+  test("what is accepted and does nothing is warned of, unless it says what is so anyway", () => {
+    const { warnings } = load(
+      ["--reserve-vcpu", "1", "--firecracker-detach=false"],
+      {},
+      {
+        [etc]: "containerd-kernel-ss: overlayfs\nfirecracker-bin: firecracker\n",
+      },
+    );
+    assert.deepEqual(warnings, [
+      `${etc}:1:1: containerd-kernel-ss has no effect in this version`,
+      "firecracker-detach has no effect in this version",
+      "reserve-vcpu has no effect in this version",
+    ]);
+    assert.deepEqual(load([]).warnings, []);
+  });
   test("unknown variables are told and ignored: a cluster sets some by itself", () => {
     const { warnings } = load([], { FLINTLOCKD_SERVICE_HOST: "10.0.0.1", FLINTLOCKD_INSECUR: "1" });
     assert.equal(warnings.length, 2);

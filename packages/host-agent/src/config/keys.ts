@@ -17,6 +17,8 @@ export interface ConfigKey<T = unknown> {
   readonly isSwitch?: boolean;
   readonly hidden?: boolean;
   readonly secret?: boolean;
+  /** Accepted, since upstream has it or it is meant for later, and without effect in this version: setting it is warned of. */
+  readonly hasNoEffect?: boolean;
   /** Short flag. */
   readonly short?: string;
 }
@@ -52,18 +54,24 @@ const upstream: Keys<UpstreamValues> = {
   "tls-client-validate": toggle(false, "demand client certificates"),
   "tls-client-ca": key(read.text, "", "authority of client certificates, PEM file"),
   "containerd-socket": key(read.text, "/run/containerd/containerd.sock", "socket of containerd"),
-  "containerd-kernel-ss": key(read.text, "native", "snapshotter for kernel and initrd images"),
+  "containerd-kernel-ss": key(read.text, "native", "no effect here: snapshotter for kernel and initrd images", {
+    hasNoEffect: true,
+  }),
   "containerd-ns": key(read.text, "flintlock", "namespace in containerd"),
-  "firecracker-bin": key(read.text, "firecracker", "Firecracker's program; empty = off"),
-  "firecracker-detach": toggle(true, "let Firecracker outlive the agent"),
-  "cloudhypervisor-bin": key(read.text, "cloud-hypervisor-static", "Cloud Hypervisor's program; empty = off"),
-  "cloudhypervisor-detach": toggle(true, "let Cloud Hypervisor outlive the agent"),
+  "firecracker-bin": key(read.text, "firecracker", "no effect here: Firecracker's program", { hasNoEffect: true }),
+  "firecracker-detach": toggle(true, "no effect here: let Firecracker outlive the agent", { hasNoEffect: true }),
+  "cloudhypervisor-bin": key(read.text, "cloud-hypervisor-static", "no effect here: Cloud Hypervisor's program", {
+    hasNoEffect: true,
+  }),
+  "cloudhypervisor-detach": toggle(true, "no effect here: let Cloud Hypervisor outlive the agent", {
+    hasNoEffect: true,
+  }),
   "default-provider": key(
     read.oneOf("auto", "qemu", "firecracker", "cloudhypervisor"),
     "auto",
-    "hypervisor of specs that name none; auto = first usable of firecracker, cloudhypervisor, qemu",
+    "hypervisor of specs that name none; auto = qemu, which is what this version drives",
   ),
-  "debug-endpoint": key(read.addresses, "", "listen address of metrics and profiling; empty = off"),
+  "debug-endpoint": key(read.addresses, "", "listen address of metrics and liveness; empty = off"),
   "enable-http": toggle(false, "serve the HTTP/JSON gateway"),
   "http-endpoint": key(read.addresses, "localhost:8090", "listen address of the gateway: host:port or unix:/path"),
   "virtiofs-bin": key(read.text, "/usr/libexec/virtiofsd", "virtiofsd's program"),
@@ -112,7 +120,9 @@ const own: Keys<OwnValues> = {
   "overcommit-vcpu": key(read.factor(0.1, 1_000), "4.0", "vCPUs promised for each processor"),
   "overcommit-memory": key(read.factor(0.1, 100), "1.0", "memory promised over what there is"),
   "overcommit-disk": key(read.factor(0.1, 100), "1.0", "disk promised over what there is"),
-  "reserve-vcpu": key(read.factor(0, 4_096), "0", "processors kept for the host"),
+  "reserve-vcpu": key(read.factor(0, 4_096), "0", "no effect here: processors kept for the host", {
+    hasNoEffect: true,
+  }),
   "reserve-memory": key(read.size(2 ** 50), "256MiB", "memory kept for the host"),
   "reserve-disk": key(read.size(2 ** 60), "1GiB", "disk kept for the host"),
   "host-labels": key(read.labels, "", "labels of this host: key=value, several with commas"),

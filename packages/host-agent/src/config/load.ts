@@ -103,13 +103,22 @@ function check(
         config,
         origins: byKey(given, ({ origin }) => origin),
         given: byKey(given, ({ value }) => value),
-        warnings,
+        warnings: [...warnings, ...withoutEffect(given)],
       });
     }
   }
   return err(
     new PlatformError("CONFIG_INVALID", `the configuration has ${problems.length} problems:\n${problems.join("\n")}`),
   );
+}
+
+/** One warning for each key that was set to something else than its default and does nothing. */
+function withoutEffect(
+  given: ReadonlyMap<KeyName, { readonly value: unknown; readonly origin: Origin }>,
+): readonly string[] {
+  return [...given]
+    .filter(([name, { value }]) => configKeys[name].hasNoEffect && String(value) !== configKeys[name].fallback)
+    .map(([name, { origin }]) => `${named(name, origin)} has no effect in this version`);
 }
 
 function named(name: KeyName, origin: Origin): string {

@@ -67,6 +67,8 @@ export interface EngineConfig {
   readonly runDir: string;
   readonly defaultProvider: string;
   readonly defaultRestartPolicy: RestartPolicy;
+  /** False = requests are accepted and kept, and nothing is done about them. */
+  readonly reconcile: boolean;
   /** Steps done at once: so many that wait for images and volumes, and so many others. */
   readonly concurrency: number;
   /** Creates that may wait for admission; more are refused with QUEUE_FULL. */
@@ -103,6 +105,7 @@ const minute = 60_000;
 /** Everything but the directories has a default. */
 export const defaultEngineConfig: Omit<EngineConfig, "stateDir" | "runDir" | "defaultProvider"> = {
   defaultRestartPolicy: "on-failure",
+  reconcile: true,
   concurrency: 32,
   acceptingMax: 1_024,
   overcommit: { vcpu: 8, memory: 1 },

@@ -111,6 +111,26 @@ test("a retry is remembered over a restart, and a delete does not wait for it", 
   assert.deepEqual(world.faults(), []);
 });
 
+test("an agent told not to reconcile keeps what is asked of it, does nothing, and leaves what is there alone", async () => {
+  const options: { config: { reconcile: boolean } } = { config: { reconcile: true } };
+  const { world, process } = await running(options);
+  await world.stop();
+  options.config.reconcile = false;
+  const idle = await world.start();
+  const { uid } = unwrap(await idle.create(specOf("two")));
+  await world.settle(1_800_000);
+  const { phase, made } = unwrap(idle.get(uid));
+  assert.deepEqual([phase, made.process, Object.keys(made.volumes)], ["pending", undefined, []]);
+  assert.notEqual(made.interfaces["eth0"]?.hostDevice, undefined);
+  assert.equal(process.state, "running");
+  await world.stop();
+  options.config.reconcile = true;
+  const working = await world.start();
+  await world.settle();
+  assert.equal(unwrap(working.get(uid)).phase, "running");
+  assert.deepEqual(world.faults(), []);
+});
+
 test("stop is graceful until its deadline, then forced; delete does not ask the guest", async () => {
   const { world, engine, uid, process } = await running({ config: { gracefulStopMs: 10_000 } });
   process.stubborn = true;

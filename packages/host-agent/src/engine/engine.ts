@@ -113,7 +113,7 @@ class MicroVmEngine implements Engine {
       for (const name of hypervisors.names) void hypervisors.capabilities(name);
       const report = await takeOver(this.#context);
       this.#deps.logger.info("engine.started", { ...report });
-      void sweepOrphans(this.#context);
+      if (this.#deps.config.reconcile) void sweepOrphans(this.#context);
       void this.#resyncForEver();
       return report;
     });
@@ -242,6 +242,7 @@ class MicroVmEngine implements Engine {
   }
 
   async resync(): Promise<void> {
+    if (!this.#deps.config.reconcile) return;
     await this.#ensureNetwork();
     for (const { uid } of [...this.#records.values()]) this.#reconciler.wake(uid);
     this.#reconciler.nudge();

@@ -108,6 +108,7 @@ export class Reconciler {
   }
 
   async #work(uid: string, signal: AbortSignal): Promise<void> {
+    if (!this.#context.deps.config.reconcile) return;
     const remainingMs = (this.#notBefore.get(uid) ?? 0) - this.#context.deps.clock.monotonicMs();
     if (remainingMs > 0) {
       this.#queue.addAfter(uid, remainingMs);

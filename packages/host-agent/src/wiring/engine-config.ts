@@ -14,6 +14,7 @@ export function engineConfig(config: AgentConfig, platform: string, defaultProvi
     runDir,
     defaultProvider,
     defaultRestartPolicy: engine.restartPolicy,
+    reconcile: engine.reconcile,
     concurrency: engine.concurrency,
     overcommit: { vcpu: capacity.overcommitVcpu, memory: capacity.overcommitMemory },
     reservedMemoryMiB: capacity.reserveMemoryMiB,
