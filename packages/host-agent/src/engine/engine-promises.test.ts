@@ -78,7 +78,7 @@ test("a guest that speaks late is heard by nobody and harms nobody", async () =>
   await world.settle();
   const orphaned = world.host.processOf(second);
   assert.ok(orphaned !== undefined);
-  await world.stop();
+  await engine.close();
   const written = JSON.stringify(world.record(second));
   orphaned.events.publish({ kind: "guest-panicked", message: "the agent has stopped" });
   await world.clock.advance(1_000);
