@@ -82,7 +82,8 @@ describe("flintlockd with machines that sleep", { timeout: 400_000, skip: missin
     const source = { containerSource: world.root.reference };
     const small = { rootVolume: { id: "root", source, sizeInMb: 64 } };
     const uid = await microvms.create(guestSpec(world, "before", small));
-    await microvms.ready(uid);
+    const leaving = await microvms.create(guestSpec(world, "leaving", small));
+    await Promise.all([uid, leaving].map((each) => microvms.ready(each)));
     const ballast = join(world.paths.agentState, "ballast");
     fill(ballast, world.paths.agentState);
     const refusals = await untilRefused(
@@ -92,6 +93,8 @@ describe("flintlockd with machines that sleep", { timeout: 400_000, skip: missin
     assert.match(refusals.remedy, /disk/);
     assert.equal((await microvms.get(uid)).status.ready, true);
     vmmOf(world, uid);
+    await microvms.delete(leaving, 10_000);
+    assert.deepEqual(vmmsOf(world, leaving), []);
     rmSync(ballast);
     for (const vm of await microvms.list()) if (vm.uid !== uid) await microvms.delete(vm.uid, 20_000);
     const after = await microvms.create(guestSpec(world, "after", small));

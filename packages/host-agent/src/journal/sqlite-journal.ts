@@ -4,12 +4,14 @@
  * `commit` returns when the data is on the disk. A relaxed one is written to the log without waiting for the disk (`synchronous = NORMAL`): the log
  * stays consistent and in order, and the next full commit takes it along. The file is held by an exclusive lock from open to close; the kernel drops it when the
  * process dies, however it dies, so there is no stale lock to clean. Records hold user data: the file is 0600 in a directory 0700.
+ * On a full disk a reserve is given up for changes of what is there: a microVM can be deleted although there is no room left.
  */
 import { chmodSync, closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { type ErrorCode, PlatformError } from "@liquidmetal/foundation";
 import type { Durability, EventRecord, Journal, MicroVmRecord, NewEvent } from "@liquidmetal/microvm";
+import { DiskReserve } from "./disk-reserve.ts";
 import { checkSchema, migrate } from "./schema.ts";
 
 export interface SqliteJournalOptions {
@@ -75,6 +77,7 @@ class SqliteJournal implements Journal {
   readonly #database: DatabaseSync;
   readonly #path: string;
   readonly #eventsMax: number;
+  readonly #reserve: DiskReserve;
   readonly #putRecord: StatementSync;
   readonly #deleteRecord: StatementSync;
   readonly #putEvent: StatementSync;
@@ -88,6 +91,7 @@ class SqliteJournal implements Journal {
     this.#database = database;
     this.#path = path;
     this.#eventsMax = eventsMax;
+    this.#reserve = new DiskReserve(`${path}.reserve`);
     const put = "INSERT INTO records (uid, body) VALUES (?, ?) ON CONFLICT (uid) DO UPDATE SET body = excluded.body";
     this.#putRecord = database.prepare(put);
     this.#deleteRecord = database.prepare("DELETE FROM records WHERE uid = ?");
@@ -115,11 +119,19 @@ class SqliteJournal implements Journal {
     events: readonly NewEvent[] = [],
     durability: Durability = "full",
   ): readonly EventRecord[] {
-    return this.#write(durability, events, () => this.#putRecord.run(record.uid, JSON.stringify(record)));
+    const write = (): readonly EventRecord[] =>
+      this.#write(durability, events, () => this.#putRecord.run(record.uid, JSON.stringify(record)));
+    if (record.version > 1) return this.#withReserve(write);
+    // What is new has no claim to the reserve: it is for what is there already.
+    if (!this.#reserve.hold())
+      throw new PlatformError("DISK_FULL", `${this.#path}: there is no room for a new microVM`);
+    return write();
   }
 
   forget(uid: string, events: readonly NewEvent[] = []): readonly EventRecord[] {
-    return this.#write("relaxed", events, () => this.#deleteRecord.run(uid));
+    const forgotten = this.#withReserve(() => this.#write("relaxed", events, () => this.#deleteRecord.run(uid)));
+    this.#reserve.hold();
+    return forgotten;
   }
 
   events(filter: {
@@ -188,6 +200,16 @@ class SqliteJournal implements Journal {
         throw error;
       }
     });
+  }
+
+  /** Once more, with the reserve, when the disk is full. */
+  #withReserve<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      if (!(error instanceof PlatformError && error.code === "DISK_FULL" && this.#reserve.release())) throw error;
+      return write();
+    }
   }
 
   #sync(durability: Durability): void {
