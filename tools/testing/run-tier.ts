@@ -57,7 +57,8 @@ function findings(result: TestProcessResult): readonly string[] {
     ...(failure.detail === "" ? [] : [indented(failure.detail)]),
   ]);
   const skips = result.skips.map(
-    (skip) => `  skipped: ${skip.title}${skip.detail === "" ? "" : `: ${skip.detail}`}${place(skip)}`,
+    (skip) =>
+      `  skipped: ${skip.title}${skip.detail === "" ? "" : `: ${skip.detail.replace(/\s+/g, " ")}`}${place(skip)}`,
   );
   const output =
     result.failures.length > 0 && result.output.trim() !== "" ? ["    it printed:", indented(result.output)] : [];

@@ -27,17 +27,17 @@ export const tiers: readonly Tier[] = [
   { name: "crash", globs: ["tests/crash/**/*.test.ts"], concurrency: 2, files: "apart", needs: [], timeoutMs: 300_000 },
   heavy("conformance"),
   heavy("integration"),
-  heavy("e2e"),
+  heavy("e2e", 900_000),
   heavy("metal"),
 ];
 
-function heavy(name: string): Tier {
+function heavy(name: string, timeoutMs: number = 300_000): Tier {
   return {
     name,
     globs: [`tests/${name}/**/*.test.ts`],
     concurrency: 1,
     files: "apart",
     needs: system,
-    timeoutMs: 300_000,
+    timeoutMs,
   };
 }
