@@ -49,7 +49,7 @@ describe("images of the quickstart under bare QEMU", {
   it("says that it is ready, lets root in by key and at the console, runs its user data, and powers off when the agent is told so", {
     timeout: bootMs,
   }, async () => {
-    const userData = "#!/bin/sh\nip link >/root/made-by-user-data\n";
+    const userData = "#!/bin/sh\nip link >~root/made-by-user-data\n";
     await using machine = await boot({ network: `${guestMac} dhcp\n`, "user-data": userData });
     const agent = await machine.agent();
     const ready = await agent.hear();

@@ -18,7 +18,7 @@ const applets = "cat findfs insmod ls lsmod mkdir modprobe mount sh switch_root 
 
 export function initrdTree(parts: InitrdParts): FileTree {
   const tree = new FileTree();
-  for (const directory of ["dev", "proc", "root", "sys"]) tree.directory(directory);
+  for (const directory of ["dev", "new", "proc", "sys"]) tree.directory(directory);
   // The kernel opens it for init before devtmpfs is there.
   tree.characterDevice("dev/console", 5, 1);
   tree.file("bin/busybox", parts.busybox, { mode: 0o755 });

@@ -60,7 +60,7 @@ export const command: Command = {
     "lm up",
     "lm up --egress",
     "lm up --name test --state-dir /srv/test",
-    "lm up --set registry-auth-file=/root/.docker/config.json --set overcommit-vcpu=8",
+    "lm up --set registry-auth-file=/etc/liquidmetal/registry.json --set overcommit-vcpu=8",
   ],
   run: async (invocation, session) => (await import("../../platform/up.ts")).upPlatform(invocation, session),
 };
