@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -34,6 +34,8 @@ describe("platform", { timeout: 110_000, skip: missing() }, () => {
 
   before(() => {
     directory = mkdtempSync(join(tmpdir(), "lm-plat-"));
+    // As for every platform: hypervisors run as users of their own, which must get through.
+    chmodSync(directory, 0o711);
     env = {
       PATH: process.env["PATH"],
       HOME: directory,

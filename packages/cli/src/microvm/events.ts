@@ -26,10 +26,11 @@ export async function showEvents(invocation: Invocation, session: Session): Prom
     if (shown.length === 0 && session.format === "table") session.note("No events.");
     return undefined;
   }
+  const widths: number[] = [];
   const line = async (event: Event, header: boolean): Promise<void> =>
     session.format === "json"
       ? session.print(JSON.stringify(jsonOfEvent(event)))
-      : printList(session, [event], shape, { header });
+      : printList(session, [event], shape, { header, kept: widths });
   let header = true;
   for (const event of shown) {
     await line(event, header);

@@ -34,6 +34,7 @@ export async function listMicroVms(invocation: Invocation, session: Session): Pr
 async function watchMicroVms(session: Session, namespace: string, selects: LabelSelector): Promise<undefined> {
   const host = await session.host();
   let header = true;
+  const kept: number[] = [];
   for await (const message of host.watch({ namespace, snapshot: true }, { signal: session.signal })) {
     if (message.microvm === undefined) continue;
     const view = viewOf(message.microvm);
@@ -42,7 +43,7 @@ async function watchMicroVms(session: Session, namespace: string, selects: Label
     const shown: MicroVmView = gone ? { ...view, phase: "deleted", ready: false } : view;
     if (session.format === "json") session.print(JSON.stringify(jsonOfView(shown)));
     else if (session.format === "yaml") session.print(`---\n${await toYaml(jsonOfView(shown))}`);
-    else await printList(session, [shown], presentation(session.clock.nowMs(), namespace === ""), { header });
+    else await printList(session, [shown], presentation(session.clock.nowMs(), namespace === ""), { header, kept });
     header = false;
   }
   return undefined;

@@ -16,7 +16,7 @@ export async function printList<T>(
   session: Session,
   items: readonly T[],
   presentation: Presentation<T>,
-  options: { readonly header?: boolean } = {},
+  options: { readonly header?: boolean; readonly kept?: number[] } = {},
 ): Promise<void> {
   switch (session.format) {
     case "json":
@@ -28,7 +28,7 @@ export async function printList<T>(
       return;
     case "table":
     case "wide":
-      if (items.length > 0) session.print(table(session, items, presentation, options.header ?? true));
+      if (items.length > 0) session.print(table(session, items, presentation, options));
       return;
     default:
       session.format satisfies never;
@@ -51,7 +51,7 @@ export async function printOne<T>(
       return session.print(presentation.name(item));
     case "table":
     case "wide":
-      return session.print(describe?.(item) ?? table(session, [item], presentation, true));
+      return session.print(describe?.(item) ?? table(session, [item], presentation, {}));
     default:
       session.format satisfies never;
   }
@@ -76,8 +76,13 @@ export function renderFields(fields: readonly (readonly [string, string | undefi
     .concat("\n");
 }
 
-function table<T>(session: Session, items: readonly T[], presentation: Presentation<T>, header: boolean): string {
+function table<T>(
+  session: Session,
+  items: readonly T[],
+  presentation: Presentation<T>,
+  options: { readonly header?: boolean; readonly kept?: number[] },
+): string {
   const columns = presentation.columns.filter((column) => session.format === "wide" || column.wide !== true);
   const width = session.terminal.stdout.isTTY === true ? session.terminal.stdout.columns : undefined;
-  return renderTable(items, columns, { header, ...(width === undefined ? {} : { width }) });
+  return renderTable(items, columns, { ...options, ...(width === undefined ? {} : { width }) });
 }

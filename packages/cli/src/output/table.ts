@@ -12,15 +12,22 @@ export interface Column<T> {
 const gap = 2;
 const elasticMinimum = 8;
 
-/** The table as text, lines ended by `\n`. `width`: columns of the terminal; absent = unbounded. */
+/**
+ * The table as text, lines ended by `\n`. `width`: columns of the terminal; absent = unbounded. `kept`: widths of the rows printed before, when a table
+ * is printed row by row; they are widened here, so that columns stay below each other.
+ */
 export function renderTable<T>(
   rows: readonly T[],
   columns: readonly Column<T>[],
-  options: { readonly width?: number; readonly header?: boolean } = {},
+  options: { readonly width?: number; readonly header?: boolean; readonly kept?: number[] } = {},
 ): string {
   const cells = rows.map((row) => columns.map((column) => clean(column.value(row))));
   const all = options.header === false ? cells : [columns.map((column) => column.header), ...cells];
-  const widths = columns.map((_, index) => Math.max(0, ...all.map((line) => length(line[index] ?? ""))));
+  const { kept } = options;
+  const widths = columns.map((_, index) =>
+    Math.max(kept?.[index] ?? 0, ...all.map((line) => length(line[index] ?? ""))),
+  );
+  kept?.splice(0, kept.length, ...widths);
   if (options.width !== undefined) shrink(widths, columns, options.width);
   return all
     .map(

@@ -1,7 +1,7 @@
 /** From what the user chose to what the supervisor runs: renders the configurations and writes the plan. */
 import { execFile } from "node:child_process";
-import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { PlatformError } from "@liquidmetal/foundation";
 import { agentConfig } from "../agent-config.ts";
@@ -20,6 +20,7 @@ export async function preparePlan(paths: PlatformPaths, configuration: PlatformC
   for (const directory of [paths.stateDirectory, paths.runDirectory, paths.logDirectory, paths.agentState]) {
     await mkdir(directory, { recursive: true, mode: 0o711 });
   }
+  for (const directory of [paths.stateDirectory, paths.runDirectory]) await requireReachable(directory);
   const units: Unit[] = [];
   if (configuration.containerdSocket === undefined) units.push(await containerdUnit(paths, configuration));
   units.push(
@@ -40,6 +41,16 @@ export async function preparePlan(paths: PlatformPaths, configuration: PlatformC
   };
   await writeWhole(planFile(paths), `${JSON.stringify(plan, null, 2)}\n`);
   return plan;
+}
+
+/** Hypervisors run as users without rights: every directory on the way must let others pass, or no guest would start. */
+async function requireReachable(directory: string): Promise<void> {
+  for (let each = directory; each !== dirname(each); each = dirname(each)) {
+    if (((await stat(each)).mode & 0o001) !== 0) continue;
+    throw new PlatformError("REQUEST_INVALID", `${directory} cannot be used: ${each} lets nobody else pass`, {
+      remedy: `hypervisors run as users of their own: chmod o+x ${each}, or choose another directory`,
+    });
+  }
 }
 
 async function containerdUnit(paths: PlatformPaths, configuration: PlatformConfiguration): Promise<Unit> {
