@@ -24,5 +24,12 @@ export function programPath(name: keyof typeof checkout): string {
   });
 }
 
-/** Flags that Node needs for our programs. */
-export const nodeFlags: readonly string[] = ["--disable-warning=ExperimentalWarning"];
+/**
+ * Flags that Node needs for our programs. They run for months and mostly wait: a small heap is worth more than the last bit of speed. Without these
+ * V8 lets the heap grow to several times what lives in it after a burst of creates.
+ */
+export const nodeFlags: readonly string[] = [
+  "--disable-warning=ExperimentalWarning",
+  "--max-semi-space-size=2",
+  "--optimize-for-size",
+];
