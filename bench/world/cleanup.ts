@@ -22,8 +22,9 @@ export function onEnd(cleanup: Cleanup): () => Promise<void> {
     const at = pending.indexOf(cleanup);
     if (at < 0) return;
     pending.splice(at, 1);
-    cleaning = cleaning.then(cleanup);
-    await cleaning;
+    const done = cleaning.then(cleanup);
+    cleaning = done.catch(() => undefined);
+    await done;
   };
 }
 

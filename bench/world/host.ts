@@ -95,6 +95,7 @@ export class BenchHost implements AsyncDisposable {
       env: {
         PATH: process.env["PATH"],
         HOME: process.env["HOME"],
+        MALLOC_ARENA_MAX: "2",
         ...(this.#options.sleepingVmms ? { LIQUIDMETAL_FAKE_HYPERVISOR: "1" } : {}),
       },
       stdio: ["ignore", log, log],

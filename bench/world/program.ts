@@ -1,6 +1,7 @@
 /** Which program is measured: the release build when it is current, else the sources. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { nodeFlags } from "../../packages/platform/src/program-location.ts";
 import { sourceKey } from "../../tools/build/source-key.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -11,7 +12,8 @@ export const measuredProgram: "release build" | "sources" = built ? "release bui
 
 export function programOf(name: keyof typeof sources): { readonly program: string; readonly args: readonly string[] } {
   const file = built ? join(root, "dist", `${name}.mjs`) : join(root, sources[name]);
-  return { program: process.execPath, args: ["--disable-warning=ExperimentalWarning", file] };
+  // As its own script and `lm up` start it.
+  return { program: process.execPath, args: [...nodeFlags, file] };
 }
 
 async function isBuilt(): Promise<boolean> {
