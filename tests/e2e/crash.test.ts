@@ -90,6 +90,8 @@ describe("flintlockd killed at the points of", { timeout: 400_000, skip: missing
   });
 
   test("nothing at all: the guest goes on, under the same VMM, ready, with its console", async () => {
+    await world.agent.kill();
+    await world.start();
     const microvms = await world.microvms();
     const uid = await microvms.create(guestSpec(world, "steady"));
     const { status } = await microvms.ready(uid);
