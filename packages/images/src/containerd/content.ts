@@ -5,6 +5,7 @@
  * refuses to commit anything whose digest is not the expected one, so nothing enters the store unverified.
  */
 
+import { createHash } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   Content,
@@ -35,6 +36,11 @@ export interface BlobWrite {
 }
 
 const chunkBytes = 1024 * 1024;
+
+/** What an ingest without a known digest found out before it was committed. */
+interface Seen {
+  whole?: { readonly digest: string; readonly sizeBytes: number };
+}
 
 export class ContentStore {
   readonly #connection: ContainerdConnection;
@@ -94,9 +100,16 @@ export class ContentStore {
    * IMAGE_CORRUPT when what arrived is not the expected digest or size: the ingest is thrown away then.
    */
   async write(blob: BlobWrite, options: ContainerdCallOptions = {}): Promise<{ digest: string; sizeBytes: number }> {
+    const seen: Seen = {};
     try {
-      return await this.#connection.duplex(Content.method.write, options, (call) => this.#ingest(call, blob, options));
+      return await this.#connection.duplex(Content.method.write, options, (call) =>
+        this.#ingest(call, blob, seen, options),
+      );
     } catch (error) {
+      if (isAlreadyExists(error) && seen.whole !== undefined) {
+        if (blob.labels !== undefined) await this.label(seen.whole.digest, blob.labels, options);
+        return seen.whole;
+      }
       if (isAlreadyExists(error) && blob.digest !== undefined) {
         if (blob.labels !== undefined) await this.label(blob.digest, blob.labels, options);
         return {
@@ -116,12 +129,15 @@ export class ContentStore {
   async #ingest(
     call: DuplexCall<MessageInitShape<typeof WriteContentRequestSchema>, WriteContentResponse>,
     blob: BlobWrite,
+    seen: Seen,
     options: ContainerdCallOptions,
   ): Promise<{ digest: string; sizeBytes: number }> {
     const total = BigInt(blob.sizeBytes ?? 0);
     const expected = blob.digest ?? "";
     const status = await call.exchange({ action: WriteAction.STAT, ref: blob.ref, total, expected });
     let offset = Number(status.offset);
+    // Content whose digest only its end tells may turn out to be here already: then we must know the digest ourselves.
+    const hash = blob.digest === undefined && offset === 0 ? createHash("sha256") : undefined;
     if (blob.sizeBytes === undefined || offset < blob.sizeBytes) {
       for await (const chunk of chunked(await blob.open(offset))) {
         options.signal?.throwIfAborted();
@@ -132,6 +148,7 @@ export class ContentStore {
           );
         }
         await call.exchange({ action: WriteAction.WRITE, ref: blob.ref, offset: BigInt(offset), data: chunk });
+        hash?.update(chunk);
         offset += chunk.length;
         blob.onProgress?.(offset);
       }
@@ -139,6 +156,7 @@ export class ContentStore {
     if (blob.sizeBytes !== undefined && offset < blob.sizeBytes) {
       throw new PlatformError("IMAGE_PULL_FAILED", `${expected}: ended after ${offset} of ${blob.sizeBytes} bytes`);
     }
+    if (hash !== undefined) seen.whole = { digest: `sha256:${hash.digest("hex")}`, sizeBytes: offset };
     const committed = await call.exchange({
       action: WriteAction.COMMIT,
       ref: blob.ref,
