@@ -45,7 +45,9 @@ const probes: readonly DeviceProbe[] = [
   {
     id: "network.macvtap",
     title: "macvtap",
-    script: "ip link add lmdoc0 type dummy && ip link add link lmdoc0 name lmdoc1 type macvtap mode bridge",
+    // Over a veth, as the agent tries it: dummy devices are not in every kernel.
+    script:
+      "ip link add lmdoc0 type veth peer name lmdoc1 && ip link add link lmdoc0 name lmdoc2 type macvtap mode bridge",
     missing: (id, title) => info(id, title, "not in this kernel; interfaces of type macvtap are refused"),
   },
   {
