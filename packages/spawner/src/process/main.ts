@@ -70,6 +70,7 @@ function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): strin
   if (verdict !== "alive") return verdict;
   try {
     process.kill(identity.pid, signal);
+    watches.expectEnd(identity);
     return "alive";
   } catch {
     return verdictOf(identity) === "gone" ? "gone" : "unverifiable";

@@ -62,6 +62,18 @@ export class Watches {
     };
   }
 
+  /** A signal was sent: a process of an earlier spawner is looked at closely for a while, as it will probably end. */
+  expectEnd(identity: ProcessIdentity): void {
+    const key = keyOf(identity);
+    const look = (delayMs: number): void => {
+      const adopted = this.#adopted.get(key);
+      if (adopted === undefined) return;
+      this.#lookAt(key, adopted);
+      if (delayMs < lookEveryMs) setTimeout(() => look(delayMs * 2), delayMs);
+    };
+    setTimeout(() => look(2), 1);
+  }
+
   #adopt(key: string, identity: ProcessIdentity): void {
     if (this.#adopted.has(key)) return;
     this.#adopted.set(key, { identity, file: openCommandLine(identity.pid) });
@@ -69,10 +81,11 @@ export class Watches {
   }
 
   #look(): void {
-    for (const [key, { identity, file }] of this.#adopted) {
-      if (this.#seemsAlive(file) || !hasEnded(identity)) continue;
-      this.#tell(key, { identity });
-    }
+    for (const [key, adopted] of this.#adopted) this.#lookAt(key, adopted);
+  }
+
+  #lookAt(key: string, { identity, file }: Adopted): void {
+    if (!this.#seemsAlive(file) && hasEnded(identity)) this.#tell(key, { identity });
   }
 
   #seemsAlive(file: number): boolean {
