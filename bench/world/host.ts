@@ -174,7 +174,7 @@ export class BenchHost implements AsyncDisposable {
   async #remove(): Promise<void> {
     this.#connection?.close();
     await ended(this.#agent, process.env["BENCH_CPU_PROFILE"] === undefined ? "SIGKILL" : "SIGTERM");
-    killAllIn(this.platform);
+    await killAllIn(this.platform);
     await ended(this.#containerd, "SIGTERM");
     unmountBelow(this.directory);
     quietly("ip", "netns", "delete", this.platform);
@@ -197,16 +197,19 @@ async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): P
   await Promise.race([gone, done]);
 }
 
-/** VMMs and dnsmasq: everything that lives in the bench's own network namespace. */
-function killAllIn(namespace: string): void {
-  for (const pid of quietly("ip", "netns", "pids", namespace).split("\n")) {
-    if (/^\d+$/.test(pid)) {
+/** VMMs and dnsmasq: everything that lives in the bench's own network namespace. Resolves when they are gone, so that their groups can go. */
+async function killAllIn(namespace: string): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const pids = quietly("ip", "netns", "pids", namespace).trim();
+    if (pids === "") return;
+    for (const pid of pids.split("\n")) {
       try {
         process.kill(Number(pid), "SIGKILL");
       } catch {
         // It ended meanwhile.
       }
     }
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
