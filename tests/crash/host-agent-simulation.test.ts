@@ -97,8 +97,7 @@ async function trouble(world: World, below: (bound: number) => number): Promise<
       faults.containerdDown = !faults.containerdDown;
       return;
     case 4:
-      faults.spawnerDown = !faults.spawnerDown;
-      return;
+      return faults.spawnerDown ? host.bringBack("spawner") : host.lose("spawner");
     case 5:
       faults.startFails = faults.startFails === "" ? "no luck" : "";
       return;
@@ -123,8 +122,8 @@ async function trouble(world: World, below: (bound: number) => number): Promise<
 
 function mend(world: World): void {
   const { faults, journal } = world.host;
-  faults.containerdDown = false;
-  faults.spawnerDown = false;
+  world.host.bringBack("containerd");
+  world.host.bringBack("spawner");
   faults.startFails = "";
   faults.spawnerDiesSpawning = false;
   journal.full = false;

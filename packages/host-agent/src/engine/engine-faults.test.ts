@@ -157,12 +157,12 @@ test("a tap of the same name that belongs to someone else is left alone", async 
 
 test("the spawner dies and comes back", async () => {
   const world = new World();
-  world.host.faults.spawnerDown = true;
   const engine = await world.start();
+  world.host.lose("spawner");
   const { uid } = unwrap(await engine.create(specOf("one")));
   await world.settle(1_000);
   assert.equal(unwrap(engine.get(uid)).reason, "SpawnerUnavailable");
-  world.host.faults.spawnerDown = false;
+  world.host.bringBack("spawner");
   await world.settle(30_000);
   assert.equal(unwrap(engine.get(uid)).phase, "running");
 });

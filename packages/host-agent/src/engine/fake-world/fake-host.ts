@@ -6,6 +6,7 @@
 import { Broadcast } from "@liquidmetal/foundation";
 import type { HypervisorEvent, ProcessIdentity } from "@liquidmetal/microvm";
 import { FakeJournalDisk } from "../../journal/fake-journal.ts";
+import type { Neighbour } from "./neighbours.ts";
 
 /** A VMM process and the guest in it. */
 export interface FakeProcess {
@@ -17,7 +18,9 @@ export interface FakeProcess {
   /** Ignores a request to power off. */
   stubborn: boolean;
   readonly events: Broadcast<HypervisorEvent>;
+  /** Its end, once those who watch it have heard of it. */
   exit?: Extract<HypervisorEvent, { kind: "exited" }>;
+  /** Resolves when they hear of it. */
   readonly gone: PromiseWithResolvers<void>;
 }
 
@@ -30,7 +33,10 @@ export interface FakeDevice {
 /** How ports misbehave, until it is changed. */
 export interface Faults {
   containerdDown: boolean;
+  /** Set by `lose` and `bringBack`. */
   spawnerDown: boolean;
+  /** Calls that fail since their neighbour is down take effect all the same: they were under way when it died. */
+  repliesLost: boolean;
   /** Pulls of this reference never end. */
   readonly stuckImages: Set<string>;
   /** Pulls of this reference never end and ignore their signal. */
@@ -61,6 +67,7 @@ export class FakeHost {
   readonly faults: Faults = {
     containerdDown: false,
     spawnerDown: false,
+    repliesLost: false,
     stuckImages: new Set(),
     deafImages: new Set(),
     missingImages: new Set(),
@@ -74,6 +81,8 @@ export class FakeHost {
   readonly violations: string[] = [];
   /** Counts spawns per microVM. */
   readonly spawns: Map<string, number> = new Map();
+  /** Ends that nobody hears of until there is a spawner again. */
+  readonly #unheard: (() => void)[] = [];
   #nextPid = 100;
   #nextIndex = 1;
 
@@ -111,13 +120,36 @@ export class FakeHost {
     return this.alive().find((process) => process.uid === uid);
   }
 
-  /** The process ends; whoever watches it hears of it. */
+  isDown(neighbour: Neighbour): boolean {
+    return neighbour === "spawner" ? this.faults.spawnerDown : this.faults.containerdDown;
+  }
+
+  /** The neighbour dies. What it had started and made lives on. */
+  lose(neighbour: Neighbour): void {
+    if (neighbour === "spawner") this.faults.spawnerDown = true;
+    else this.faults.containerdDown = true;
+  }
+
+  /** It is there again. A spawner tells what ended in the meantime. */
+  bringBack(neighbour: Neighbour): void {
+    if (neighbour === "containerd") this.faults.containerdDown = false;
+    else {
+      this.faults.spawnerDown = false;
+      for (const tell of this.#unheard.splice(0)) tell();
+    }
+  }
+
+  /** The process ends; whoever watches it hears of it, from the spawner. */
   end(process: FakeProcess, cause: "requested" | "powered-off" | "panicked" | "crashed" | "hung", message = ""): void {
     if (process.state === "exited") return;
     process.state = "exited";
-    process.exit = { kind: "exited", exit: { atMs: 0, cause, message } };
-    process.events.publish(process.exit);
-    process.gone.resolve();
+    const tell = (): void => {
+      process.exit = { kind: "exited", exit: { atMs: 0, cause, message } };
+      process.events.publish(process.exit);
+      process.gone.resolve();
+    };
+    if (this.faults.spawnerDown) this.#unheard.push(tell);
+    else tell();
   }
 
   /** Power cut: processes and devices are gone, disks stay. */

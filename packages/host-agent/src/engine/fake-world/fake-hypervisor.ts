@@ -2,6 +2,7 @@
 import { attempt, Broadcast, type Clock, PlatformError, type Subscription, sleep } from "@liquidmetal/foundation";
 import type { Capabilities, Hypervisor, HypervisorEvent, RunningVmm } from "@liquidmetal/microvm";
 import type { FakeHost, FakeProcess } from "./fake-host.ts";
+import { unavailable } from "./neighbours.ts";
 import type { Session } from "./session.ts";
 
 export const fakeCapabilities: Capabilities = {
@@ -29,18 +30,19 @@ export function fakeHypervisor(host: FakeHost, session: Session, clock: Clock): 
     start: ({ machine }, { onSpawned, signal }) =>
       attempt(async () => {
         const { faults } = host;
-        if (faults.spawnerDown) throw new PlatformError("SPAWNER_UNAVAILABLE", "the spawner is gone");
+        if (faults.spawnerDown && !faults.repliesLost) throw unavailable("spawner");
         if (faults.startFails !== "") throw new PlatformError("HYPERVISOR_FAILED", faults.startFails);
         requireParts(host, machine.interfaces, machine.volumes);
         const disks = machine.volumes.map((volume) => volume.path);
         const process = host.spawn(machine.uid, machine.token, machine.bootGeneration, disks);
-        if (faults.spawnerDiesSpawning) throw new PlatformError("SPAWNER_UNAVAILABLE", "the spawner died");
+        if (faults.spawnerDown || faults.spawnerDiesSpawning) throw unavailable("spawner");
         try {
           await onSpawned(process.identity);
           if (faults.startHangs) await aborted(signal);
           signal?.throwIfAborted();
         } catch (error) {
-          host.end(process, "requested");
+          // Without a spawner nobody can end it.
+          if (!faults.spawnerDown) host.end(process, "requested");
           throw error;
         }
         process.state = "running";
@@ -49,10 +51,12 @@ export function fakeHypervisor(host: FakeHost, session: Session, clock: Clock): 
     adopt: (_machine, made) =>
       attempt(async () => {
         const pid = made.process?.pid ?? 0;
-        if (host.faults.unverifiablePids.has(pid))
+        if (host.faults.spawnerDown || host.faults.unverifiablePids.has(pid))
           throw new PlatformError("PROCESS_UNVERIFIED", `pid ${pid} cannot be read`);
         const process = host.processes.get(pid);
         if (process === undefined || process.state === "exited") return { state: "gone" as const };
+        // One that still waits to be let run is let run.
+        if (process.state === "prelaunch") process.state = "running";
         return { state: "adopted" as const, vmm: session.guard(running(host, process, clock)) };
       }),
   };
@@ -84,7 +88,7 @@ function running(host: FakeHost, process: FakeProcess, clock: Clock): RunningVmm
     uid: process.uid,
     process: process.identity,
     bootGeneration: process.generation,
-    state: () => (process.state === "prelaunch" ? "running" : process.state),
+    state: () => stateAsHeard(process),
     events: (options) => subscribe(process, options?.signal),
     pause: () => set("paused", "paused"),
     resume: () => set("running", "resumed"),
@@ -94,6 +98,7 @@ function running(host: FakeHost, process: FakeProcess, clock: Clock): RunningVmm
         if (mode === "graceful" && process.stubborn)
           await sleep(clock, options?.gracefulTimeoutMs ?? 10_000, options?.signal);
         host.end(process, mode === "graceful" ? "powered-off" : "requested");
+        await heard(process, clock, options?.signal);
       }),
     writeConsole: (bytes) => attempt(async () => process.events.publish({ kind: "console", bytes })),
     usage: () =>
@@ -107,6 +112,20 @@ function running(host: FakeHost, process: FakeProcess, clock: Clock): RunningVmm
       })),
     detach: async () => undefined,
   };
+}
+
+function stateAsHeard(process: FakeProcess): ReturnType<RunningVmm["state"]> {
+  if (process.exit !== undefined) return "exited";
+  return process.state === "paused" ? "paused" : "running";
+}
+
+/** Waits until the end of a process is known; a stop cannot tell without. */
+async function heard(process: FakeProcess, clock: Clock, signal: AbortSignal | undefined): Promise<void> {
+  if (process.exit !== undefined) return;
+  const told = process.gone.promise.then(() => true);
+  const known = await Promise.race([told, sleep(clock, 5_000, signal).then(() => false)]);
+  if (!known)
+    throw new PlatformError("PROCESS_UNVERIFIED", `nobody knows whether pid ${process.identity.pid} has ended`);
 }
 
 /** `exited` comes last, once, also to those who come late. */

@@ -13,17 +13,14 @@ import type {
 } from "@liquidmetal/microvm";
 import type { HostDirectories } from "../host-directories.ts";
 import type { FakeHost } from "./fake-host.ts";
+import { needing, unavailable } from "./neighbours.ts";
 
 export function fakeImages(host: FakeHost): ImageStore {
   const { faults } = host;
   const unused = () => attempt(() => Promise.reject(new PlatformError("INTERNAL", "not part of this world")));
-  const needContainerd = (): void => {
-    if (faults.containerdDown) throw new PlatformError("CONTAINERD_UNAVAILABLE", "containerd does not answer");
-  };
-  return {
+  const images: ImageStore = {
     ensure: (reference, owner, options) =>
       attempt(async () => {
-        needContainerd();
         if (faults.missingImages.has(reference)) throw new PlatformError("IMAGE_NOT_FOUND", `no image ${reference}`);
         host.holders.add(owner);
         if (faults.deafImages.has(reference)) await new Promise(() => undefined);
@@ -32,30 +29,22 @@ export function fakeImages(host: FakeHost): ImageStore {
       }),
     release: (owner) =>
       attempt(async () => {
-        needContainerd();
         host.holders.delete(owner);
       }),
-    holders: () =>
-      attempt(async () => {
-        needContainerd();
-        return [...host.holders, "image-builder"];
-      }),
+    holders: () => attempt(async () => [...host.holders, "image-builder"]),
     list: () => attempt(async () => []),
     inspect: unused,
     pull: unused,
     import: () => attempt(async () => []),
     remove: () => attempt(async () => undefined),
     withTree: unused,
-    ping: () =>
-      attempt(async () => {
-        needContainerd();
-        return { version: "fake" };
-      }),
+    ping: () => attempt(async () => ({ version: "fake" })),
   };
+  return needing(host, "containerd", ["ensure", "release", "holders", "ping"], images);
 }
 
 export function fakeFiles(host: FakeHost): FileStore {
-  return {
+  const files: FileStore = {
     fetch: (image, filename) =>
       attempt(async () => {
         const path = `/cache/${image.digest}/${filename}`;
@@ -64,11 +53,12 @@ export function fakeFiles(host: FakeHost): FileStore {
       }),
     prune: () => attempt(async () => undefined),
   };
+  return needing(host, "containerd", ["fetch"], files);
 }
 
 /** Volumes are snapshots outside of the microVM's directory: the harder case. */
 export function fakeBlockStore(host: FakeHost): BlockStore {
-  return {
+  const store: BlockStore = {
     name: "fake",
     create: ({ owner, volumeId, readOnly, sizeBytes = 1024, image }) =>
       attempt(async (): Promise<MadeVolume> => {
@@ -94,11 +84,14 @@ export function fakeBlockStore(host: FakeHost): BlockStore {
     usage: () => attempt(async () => ({ freeBytes: 1e12, totalBytes: 2e12, promisedBytes: 0 })),
     prune: () => attempt(async () => undefined),
   };
+  // Snapshots are containerd's; the tools that make a file system larger are started by the spawner.
+  const snapshots = needing(host, "containerd", ["create", "release", "releaseAll", "owners"], store);
+  return needing(host, "spawner", ["create"], snapshots);
 }
 
 export function fakeNetwork(host: FakeHost): HostNetwork {
   const taken = new Map<string, string>();
-  return {
+  const network: HostNetwork = {
     ensureEmbedded: () => attempt(async () => undefined),
     allocate: ({ uid, interface: nic }) =>
       attempt(async () => {
@@ -143,6 +136,7 @@ export function fakeNetwork(host: FakeHost): HostNetwork {
     removeEmbedded: () => attempt(async () => undefined),
     close: async () => undefined,
   };
+  return needing(host, "spawner", ["create", "release", "list", "removeDevice"], network);
 }
 
 const blankInterface: Omit<MadeInterface, "deviceId" | "hostDevice" | "addresses"> = {
@@ -199,28 +193,38 @@ export function fakeSpawner(
     const process = host.processes.get(identity.pid);
     return process?.identity.token === identity.token && process.state !== "exited" ? process : undefined;
   };
+  const { faults } = host;
   return {
     verdict: async (identity) => {
-      if (host.faults.unverifiablePids.has(identity.pid)) return "unverifiable";
+      if (faults.spawnerDown || faults.unverifiablePids.has(identity.pid)) return "unverifiable";
       return find(identity) === undefined ? "gone" : "alive";
     },
     signal: async (identity) => {
-      if (host.faults.unverifiablePids.has(identity.pid)) return "unverifiable";
+      if (faults.unverifiablePids.has(identity.pid)) return "unverifiable";
       const process = find(identity);
+      if (faults.spawnerDown) {
+        if (process !== undefined && faults.repliesLost) host.end(process, "crashed", "killed by a signal");
+        return "unverifiable";
+      }
       if (process === undefined) return "gone";
       host.end(process, "crashed", "killed by a signal");
       return "alive";
     },
     exited: async (identity) => {
-      await find(identity)?.gone.promise;
+      const process = host.processes.get(identity.pid);
+      if (process?.identity.token === identity.token) await process.gone.promise;
       return { identity };
     },
-    findByTokenPrefix: async (prefix) =>
-      host
+    findByTokenPrefix: async (prefix) => {
+      if (faults.spawnerDown) throw unavailable("spawner");
+      return host
         .alive()
         .map(({ identity }) => identity)
-        .filter(({ token }) => token.startsWith(prefix)),
-    removeCgroup: async () => undefined,
+        .filter(({ token }) => token.startsWith(prefix));
+    },
+    removeCgroup: async () => {
+      if (faults.spawnerDown) throw unavailable("spawner");
+    },
   };
 }
 

@@ -23,12 +23,22 @@ import {
   fakeSpawner,
 } from "./fake-ports.ts";
 import { brokenInvariants } from "./invariants.ts";
+import type { Neighbour } from "./neighbours.ts";
 import { Session } from "./session.ts";
 
 export interface WorldOptions {
   readonly seed?: number;
   readonly config?: Partial<EngineConfig>;
   readonly capacity?: { readonly vcpu: number; readonly memoryMiB: number };
+}
+
+/** A neighbour of the agent that dies. */
+export interface Loss {
+  readonly of: Neighbour;
+  /** How long it is away, milliseconds. */
+  readonly forMs: number;
+  /** Whether calls that were under way took effect, though nobody heard of it. */
+  readonly repliesLost: boolean;
 }
 
 export class World {
@@ -41,6 +51,7 @@ export class World {
   #engine: Engine | undefined;
   /** Points that the agent still passes before its end, and how it ends; undefined = it lives. */
   #end: { points: number; readonly how: "killed" | "stopped" } | undefined;
+  #loss: (Loss & { points: number }) | undefined;
   #died: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Every failpoint reached, in order. */
   readonly reached: string[] = [];
@@ -68,6 +79,8 @@ export class World {
   async start(): Promise<Engine> {
     this.#session = new Session();
     this.#died = Promise.withResolvers();
+    // Every agent has a spawner of its own.
+    this.host.bringBack("spawner");
     this.#journal = new FakeJournal(this.host.journal);
     this.#engine = createEngine(this.#dependencies(this.#session, this.#journal));
     const started = this.#engine.start().then((result) => {
@@ -97,6 +110,11 @@ export class World {
   /** The agent will die at the failpoint of this number, counted from now (0 = the next one). */
   dieAtPoint(number: number): void {
     this.#end = { points: number, how: "killed" };
+  }
+
+  /** A neighbour will die at the failpoint of this number, and be back after its time. */
+  loseAtPoint(number: number, loss: Loss): void {
+    this.#loss = { ...loss, points: number };
   }
 
   /** Nothing ends the agent any more. */
@@ -150,6 +168,7 @@ export class World {
 
   async #reach(name: string): Promise<void> {
     this.reached.push(name);
+    if (this.#loss !== undefined && this.#loss.points-- === 0) this.#lose(this.#loss);
     if (this.#end === undefined || this.#end.points-- > 0) return;
     const { how } = this.#end;
     this.#end = undefined;
@@ -159,6 +178,16 @@ export class World {
     }
     this.kill();
     await new Promise(() => undefined);
+  }
+
+  #lose({ of, forMs, repliesLost }: Loss): void {
+    const { host, clock } = this;
+    host.lose(of);
+    host.faults.repliesLost = repliesLost;
+    clock.timer(1, () => {
+      host.faults.repliesLost = false;
+    });
+    clock.timer(forMs, () => host.bringBack(of));
   }
 
   #dependencies(session: Session, journal: FakeJournal): EngineDependencies {
