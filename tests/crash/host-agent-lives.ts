@@ -33,13 +33,13 @@ export async function pointsOf(actions: readonly Action[]): Promise<readonly str
   return world.reached;
 }
 
-/** Does the actions one after another, each until nothing moves; returns how many were acknowledged. */
-export async function live(world: World, actions: readonly Action[]): Promise<number> {
+/** Does the actions one after another, each until nothing moves (unless in haste); returns how many were acknowledged. */
+export async function live(world: World, actions: readonly Action[], inHaste = false): Promise<number> {
   let acknowledged = 0;
   for (const action of actions) {
     if ((await world.ask(action(world.engine))) === undefined) return acknowledged;
     acknowledged++;
-    await world.settle(1_000);
+    if (!inHaste) await world.settle(1_000);
     if (!world.alive) return acknowledged;
   }
   return acknowledged;

@@ -114,6 +114,23 @@ test("a guest that powers itself off stays off, and can be started again", async
   assert.deepEqual(world.faults(), []);
 });
 
+test("a guest that follows a stop when it is wanted again is started again", async () => {
+  const { world, engine, uid, look } = await running();
+  processOf(world, uid).stubborn = true;
+  unwrap(await engine.setDesired(uid, "stopped"));
+  await world.clock.advance(1_000);
+  assert.equal(look().phase, "stopping");
+  unwrap(await engine.setDesired(uid, "running"));
+  await world.settle();
+  assert.deepEqual([look().phase, world.host.spawns.get(uid)], ["running", 1]);
+  world.host.end(processOf(world, uid), "powered-off");
+  await world.settle();
+  assert.deepEqual([look().phase, look().reason, world.host.spawns.get(uid)], ["running", "", 2]);
+  const warnings = engine.events({ uid }).filter(({ severity }) => severity === "warning");
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(world.faults(), []);
+});
+
 test("the restart policy of the microVM decides", async () => {
   const always = await running({}, policy("always"));
   always.world.host.end(processOf(always.world, always.uid), "powered-off");

@@ -67,8 +67,14 @@ export function applyExit(context: EngineContext, uid: string, exit: GuestExit, 
   if (record === undefined) return;
   const gone = withoutProcess(record, exit);
   const wanted = record.desired === "running" || record.desired === "paused";
-  if (!wanted || exit.cause === "requested") {
+  if (!wanted) {
     records.update(uid, () => gone, [], "relaxed");
+    return;
+  }
+  if (exit.cause === "requested") {
+    // It was stopped to start afresh; or it follows only now a stop that was taken back, and is started again.
+    const phase = record.phase === "running" || record.phase === "paused" ? "pending" : record.phase;
+    records.update(uid, () => ({ ...gone, phase }), [], "relaxed");
     return;
   }
   const happening = exitHappening(exit);
