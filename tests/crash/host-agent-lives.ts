@@ -10,7 +10,7 @@ export type Action = (engine: Engine) => Promise<unknown>;
 const uidOf = (engine: Engine): string => engine.list({})[0]?.uid ?? "";
 export const create: Action = async (engine) => unwrap(await engine.create(specOf("one")));
 export const stop: Action = async (engine) => unwrap(await engine.setDesired(uidOf(engine), "stopped"));
-const start: Action = async (engine) => unwrap(await engine.setDesired(uidOf(engine), "running"));
+export const start: Action = async (engine) => unwrap(await engine.setDesired(uidOf(engine), "running"));
 const pause: Action = async (engine) => unwrap(await engine.setDesired(uidOf(engine), "paused"));
 const reboot: Action = async (engine) => unwrap(await engine.reboot(uidOf(engine)));
 export const remove: Action = async (engine) => unwrap(await engine.delete(uidOf(engine)));

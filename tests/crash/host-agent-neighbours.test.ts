@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Loss, World } from "../../packages/host-agent/src/engine/fake-world/world.ts";
-import { type Action, emptied, fulfilled, live, scenarios } from "./host-agent-lives.ts";
+import { type Action, create, emptied, fulfilled, live, remove, scenarios, start, stop } from "./host-agent-lives.ts";
 
 /** A spawner is back at once, or after some attempts; containerd when somebody has seen to it. */
 const absences = [
@@ -67,6 +67,30 @@ test("the same, when the agent dies too, at that point or soon after it", async 
   }
 });
 
+for (const [name, wish] of Object.entries({ stop, remove, start })) {
+  test(`a start that is given up while the spawner is away, since nobody can end it, is seen to later: ${name}`, async () => {
+    const world = new World();
+    world.host.faults.startHangs = true;
+    await world.start();
+    await create(world.engine);
+    await world.clock.advance(1_000);
+    assert.deepEqual(world.reached.slice(-1), ["start-vmm:spawned"]);
+    world.host.lose("spawner");
+    // `start` changes nothing: that one is given up at its deadline.
+    await wish(world.engine);
+    await world.clock.advance(61_000);
+    world.host.faults.startHangs = false;
+    assert.equal(world.host.alive().length, 1);
+    await world.clock.advance(30_000);
+    world.host.bringBack("spawner");
+    await world.settle(settlingMs);
+    assert.deepEqual(world.faults(), []);
+    fulfilled(world, 2, [create, wish], name);
+    assert.equal(startsIn(world), 1);
+    await emptied(world, name);
+  });
+}
+
 /** Lives the life once for each of its points. Returns how many there are, and at how many of them users were told of the loss. */
 async function loseAtEveryPoint(life: Life): Promise<{ readonly points: number; readonly told: number }> {
   const undisturbed = new World();
@@ -88,10 +112,10 @@ async function loseAndGoOn(life: Life, index: number, starts: number): Promise<b
   if (agentDiesAfter !== undefined) world.dieAtPoint(index + agentDiesAfter);
   await world.start();
   const acknowledged = await live(world, actions, inHaste);
-  const where = `${title(loss)} at ${world.reached[index]} (${index})${inHaste ? ", in haste" : ""}`;
   if (!world.alive) await world.start();
   world.live();
   await world.settle(settlingMs);
+  const where = `${title(loss)} at ${world.reached[index]} (${index})${inHaste ? ", in haste" : ""}`;
   assert.deepEqual(world.faults(), [], where);
   fulfilled(world, acknowledged, actions, where);
   const warnings = world.engine.events({ limit: 1_000 }).filter(({ severity }) => severity === "warning");
