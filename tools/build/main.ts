@@ -1,17 +1,18 @@
 /**
- * `npm run build`: bundles the programs for release into `dist/`, one file each, with their version stamped in.
+ * `npm run build`: bundles the programs for release into `dist/` (or the directory given), one file each, with their version stamped in.
  *
  * A bundle starts several times faster than the source tree: one file instead of some hundreds, no type stripping.
  */
 import { execFileSync } from "node:child_process";
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { sourceKey } from "./source-key.ts";
 
 const root = join(import.meta.dirname, "../..");
-const dist = join(root, "dist");
-const staging = join(root, `dist.${process.pid}`);
+/** Where the programs go: `dist/`, or the one argument. */
+const dist = resolve(process.argv[2] ?? join(root, "dist"));
+const staging = `${dist}.${process.pid}`;
 
 const programs = [
   { name: "lm", entry: "packages/cli/src/main.ts" },
@@ -42,6 +43,8 @@ try {
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",
     platform: "node",
+    // An `import()` of a CommonJS package has no named exports in a bundle; this is the same package as ES modules.
+    alias: { yaml: join(root, "node_modules/yaml/browser/index.js") },
     target: "node24",
     format: "esm",
     minify: true,
