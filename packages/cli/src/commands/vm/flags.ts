@@ -16,6 +16,18 @@ export const timeoutFlag = (text: string): Flag => ({
   default: text,
 });
 
+/** `--wait` of commands after which the guest may be waited for. */
+export const waitReadyFlag: Flag = {
+  name: "wait",
+  value: "ready|false",
+  valueOptional: true,
+  summary: "wait until it is done, until the guest is ready, or not at all",
+  default: "until it is done",
+};
+
+/** `--wait` of commands after which no guest runs. */
+export const waitDoneFlag: Flag = { ...waitReadyFlag, value: "false", summary: "wait until it is done, or not at all" };
+
 export const nameArgument: Positional = {
   name: "NAME",
   summary: "NAME, NAMESPACE/NAME or uid",

@@ -1,6 +1,6 @@
 /** `lm vm reboot`. */
 import type { Command } from "../../program/command.ts";
-import { namesArgument, namespaceFlag, timeoutFlag } from "./flags.ts";
+import { namesArgument, namespaceFlag, timeoutFlag, waitReadyFlag } from "./flags.ts";
 
 export const command: Command = {
   path: ["vm", "reboot"],
@@ -9,13 +9,7 @@ export const command: Command = {
   flags: [
     namespaceFlag,
     { name: "force", summary: "at once, without asking the guest" },
-    {
-      name: "wait",
-      value: "ready|false",
-      valueOptional: true,
-      summary: "wait until it is done, until the guest is ready, or not at all",
-      default: "until it is done",
-    },
+    waitReadyFlag,
     timeoutFlag("2m"),
   ],
   examples: ["lm vm reboot web"],

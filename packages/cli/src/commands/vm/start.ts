@@ -1,23 +1,13 @@
 /** `lm vm start`. */
 import type { Command } from "../../program/command.ts";
-import { namesArgument, namespaceFlag, timeoutFlag } from "./flags.ts";
+import { namesArgument, namespaceFlag, timeoutFlag, waitReadyFlag } from "./flags.ts";
 
 export const command: Command = {
   path: ["vm", "start"],
   summary: "Start a stopped microVM",
   description: "Also retries a failed microVM at once.",
   positionals: [namesArgument],
-  flags: [
-    namespaceFlag,
-    {
-      name: "wait",
-      value: "ready|false",
-      valueOptional: true,
-      summary: "wait until it is done, until the guest is ready, or not at all",
-      default: "until it is done",
-    },
-    timeoutFlag("2m"),
-  ],
+  flags: [namespaceFlag, waitReadyFlag, timeoutFlag("2m")],
   examples: ["lm vm start web"],
   run: async (invocation, session) =>
     (await import("../../microvm/act.ts")).actOnMicroVms("start", invocation, session),

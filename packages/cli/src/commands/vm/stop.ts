@@ -1,6 +1,6 @@
 /** `lm vm stop`. */
 import type { Command } from "../../program/command.ts";
-import { namesArgument, namespaceFlag, timeoutFlag } from "./flags.ts";
+import { namesArgument, namespaceFlag, timeoutFlag, waitDoneFlag } from "./flags.ts";
 
 export const command: Command = {
   path: ["vm", "stop"],
@@ -10,13 +10,7 @@ export const command: Command = {
   flags: [
     namespaceFlag,
     { name: "force", summary: "at once, without asking the guest" },
-    {
-      name: "wait",
-      value: "false",
-      valueOptional: true,
-      summary: "wait until it is done, or not at all",
-      default: "until it is done",
-    },
+    waitDoneFlag,
     timeoutFlag("2m"),
   ],
   examples: ["lm vm stop web"],
