@@ -7,17 +7,21 @@
 import { readFile } from "node:fs/promises";
 import type { FileTree, TreeEntry } from "../tree/file-tree.ts";
 
-const fileTypes: Readonly<Record<Exclude<TreeEntry["kind"], "hardlink">, number>> = {
+const fileTypes: Readonly<Record<Exclude<TreeEntry["kind"], "hardlink" | "whiteout">, number>> = {
   directory: 0o040000,
   file: 0o100000,
   symlink: 0o120000,
   "character-device": 0o020000,
+  "block-device": 0o060000,
+  fifo: 0o010000,
 };
 
 export async function cpioOf(tree: FileTree, epochSeconds: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   let inode = 0;
   for (const [path, entry] of tree.entries()) {
+    // There is nothing below an initrd that could be taken away.
+    if (entry.kind === "whiteout") continue;
     inode += 1;
     parts.push(...record(path, entry, await data(tree, entry), inode, epochSeconds));
   }
@@ -30,13 +34,21 @@ async function data(tree: FileTree, entry: TreeEntry): Promise<Buffer> {
   // A hard link becomes a copy: an initrd has no use for the difference.
   const source = entry.kind === "hardlink" ? tree.get(entry.target) : entry;
   if (source?.kind !== "file") return Buffer.alloc(0);
-  return "bytes" in source.content ? Buffer.from(source.content.bytes) : readFile(source.content.file);
+  if ("bytes" in source.content) return Buffer.from(source.content.bytes);
+  const { file, sizeBytes, offsetBytes = 0 } = source.content;
+  return (await readFile(file)).subarray(offsetBytes, offsetBytes + sizeBytes);
 }
 
-function record(name: string, entry: TreeEntry | undefined, body: Buffer, inode: number, mtime: number): Buffer[] {
+function record(
+  name: string,
+  entry: Exclude<TreeEntry, { kind: "whiteout" }> | undefined,
+  body: Buffer,
+  inode: number,
+  mtime: number,
+): Buffer[] {
   const nameBytes = Buffer.from(`${name}\0`);
   const kind = entry?.kind === "hardlink" ? "file" : entry?.kind;
-  const device = entry?.kind === "character-device" ? entry : { major: 0, minor: 0 };
+  const device = entry?.kind === "character-device" || entry?.kind === "block-device" ? entry : { major: 0, minor: 0 };
   const fields = [
     inode,
     kind === undefined || entry === undefined ? 0 : fileTypes[kind] | entry.mode,

@@ -50,7 +50,12 @@ function header(path: string, entry: TreeEntry, epochSeconds: number): EntryHead
     case "hardlink":
       return { ...common, type: "link", linkname: entry.target };
     case "character-device":
-      return { ...common, type: "character-device", devmajor: entry.major, devminor: entry.minor };
+    case "block-device":
+      return { ...common, type: kind, devmajor: entry.major, devminor: entry.minor };
+    case "fifo":
+      return { ...common, type: "fifo" };
+    case "whiteout":
+      return { ...common, name: path.replace(/[^/]+$/, ".wh.$&"), type: "file", size: 0, mode: 0o644 };
     default: {
       const never: never = kind;
       return never;
@@ -64,13 +69,16 @@ async function writeEntry(archive: Pack, head: EntryHeader, entry: TreeEntry): P
   if (entry.kind !== "file") archive.entry(head, done);
   else if ("bytes" in entry.content) archive.entry(head, entry.content.bytes, done);
   else {
-    const { file, sizeBytes } = entry.content;
+    const { file, sizeBytes, offsetBytes = 0 } = entry.content;
     const sink = archive.entry(head, done);
     // Both end with the archive when it is destroyed; who reads the archive learns why.
     sink.on("error", () => {});
     promise.catch(() => {});
     let seen = 0;
-    for await (const chunk of createReadStream(file)) {
+    for await (const chunk of createReadStream(
+      file,
+      offsetBytes === 0 ? {} : { start: offsetBytes, end: offsetBytes + sizeBytes - 1 },
+    )) {
       seen += chunk.length;
       if (seen > sizeBytes) break;
       if (!sink.write(chunk)) await Promise.race([once(sink, "drain"), promise]);

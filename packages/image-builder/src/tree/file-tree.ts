@@ -6,14 +6,23 @@
  */
 import { PlatformError } from "@liquidmetal/foundation";
 
-/** Bytes in memory, or a regular file of this machine that is read when the tree is packed. */
-export type Content = { readonly bytes: Uint8Array } | { readonly file: string; readonly sizeBytes: number };
+/**
+ * Bytes in memory, or a part of a regular file of this machine that is read when the tree is packed. `offsetBytes` (default 0): the bytes begin
+ * there, as in a tar that serves as the store of its own files.
+ */
+export type Content =
+  | { readonly bytes: Uint8Array }
+  | { readonly file: string; readonly sizeBytes: number; readonly offsetBytes?: number };
 
 interface Owned {
   /** Permission bits with setuid, setgid and sticky: 0 to 0o7777. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Seconds since 1970; younger than the image is clamped to its date when packed. Absent = the image's date. */
+  readonly mtimeSeconds?: number;
+  /** Extended attributes by full name, as in `security.capability`. */
+  readonly xattrs?: Readonly<Record<string, Uint8Array>>;
 }
 
 export type TreeEntry =
@@ -22,12 +31,18 @@ export type TreeEntry =
   | ({ readonly kind: "symlink"; readonly target: string } & Owned)
   /** Another name of the file at `target`, a path of this tree. */
   | ({ readonly kind: "hardlink"; readonly target: string } & Owned)
-  | ({ readonly kind: "character-device"; readonly major: number; readonly minor: number } & Owned);
+  | ({ readonly kind: "character-device"; readonly major: number; readonly minor: number } & Owned)
+  | ({ readonly kind: "block-device"; readonly major: number; readonly minor: number } & Owned)
+  | ({ readonly kind: "fifo" } & Owned)
+  /** In a layer: what lies at this path in the layers below is gone. Packed as OCI's `.wh.` file. */
+  | ({ readonly kind: "whiteout" } & Owned);
 
 export interface Ownership {
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
+  readonly mtimeSeconds?: number;
+  readonly xattrs?: Readonly<Record<string, Uint8Array>>;
 }
 
 export class FileTree {
@@ -50,19 +65,31 @@ export class FileTree {
     return this.#put(path, { kind: "file", content: actual, ...owned(own, 0o644) });
   }
 
-  symlink(path: string, target: string): this {
-    return this.#put(path, { kind: "symlink", target, ...owned({}, 0o777) });
+  symlink(path: string, target: string, own: Ownership = {}): this {
+    return this.#put(path, { kind: "symlink", target, ...owned(own, 0o777) });
   }
 
   hardlink(path: string, target: string): this {
     const existing = this.get(target);
     if (existing?.kind !== "file") throw bad(`${path} links to ${target}, which is no file of the tree`);
-    const { mode, uid, gid } = existing;
-    return this.#put(path, { kind: "hardlink", target: treePath(target), mode, uid, gid });
+    const { kind: _kind, content: _content, ...own } = existing;
+    return this.#put(path, { kind: "hardlink", target: treePath(target), ...own });
   }
 
   characterDevice(path: string, major: number, minor: number, own: Ownership = {}): this {
     return this.#put(path, { kind: "character-device", major, minor, ...owned(own, 0o600) });
+  }
+
+  blockDevice(path: string, major: number, minor: number, own: Ownership = {}): this {
+    return this.#put(path, { kind: "block-device", major, minor, ...owned(own, 0o600) });
+  }
+
+  fifo(path: string, own: Ownership = {}): this {
+    return this.#put(path, { kind: "fifo", ...owned(own, 0o644) });
+  }
+
+  whiteout(path: string): this {
+    return this.#put(path, { kind: "whiteout", ...owned({}, 0) });
   }
 
   /** Entries by path. Hard links come last, so that their target is there before them whatever it is called. */
@@ -106,6 +133,8 @@ const owned = (own: Ownership, mode: number): Owned => ({
   mode: (own.mode ?? mode) & 0o7777,
   uid: own.uid ?? 0,
   gid: own.gid ?? 0,
+  ...(own.mtimeSeconds !== undefined && { mtimeSeconds: own.mtimeSeconds }),
+  ...(own.xattrs !== undefined && { xattrs: own.xattrs }),
 });
 
 const bad = (why: string): PlatformError => new PlatformError("IMAGE_BUILD_FAILED", why);
