@@ -97,6 +97,8 @@ export interface NetworkConfig {
   readonly parentInterface: string;
   /** CIDR of the embedded network; empty = a free one is chosen. */
   readonly subnet: string;
+  /** CIDRs from which every guest may send beside its own addresses: the pods of clusters without encapsulation. */
+  readonly sharedNetworks: readonly string[];
   /** May guests reach the outside? */
   readonly egress: "allow" | "deny";
   /** Network namespace in which all of it lives; empty = the host's own. */

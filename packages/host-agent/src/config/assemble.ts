@@ -1,4 +1,5 @@
 /** From key values to the typed configuration, and the rules that hold between keys. Every broken rule is told, not only the first. */
+import { isIP } from "node:net";
 import type { AgentConfig, ApiConfig, LogConfig, NetworkConfig } from "./agent-config.ts";
 import type { KeyName, KeyValues } from "./key-values.ts";
 import type { ListenAddress } from "./listen-address.ts";
@@ -45,6 +46,9 @@ export function brokenRules(values: KeyValues): readonly BrokenRule[] {
   }
   for (const path of values["virtiofs-root"]) {
     rule(path.startsWith("/"), "virtiofs-root", `must be absolute paths: '${path}'`);
+  }
+  for (const cidr of values["network-shared"]) {
+    rule(isNetwork(cidr), "network-shared", `must be networks such as 10.244.0.0/16 or fd00:10:244::/56: '${cidr}'`);
   }
   const noProvider = !(values["firecracker-bin"] || values["cloudhypervisor-bin"] || values["qemu-bin"]);
   rule(
@@ -165,7 +169,16 @@ function networkConfig(values: KeyValues): NetworkConfig {
     bridgeName: values["bridge-name"],
     parentInterface: values["parent-iface"],
     subnet: values["network-subnet"],
+    sharedNetworks: values["network-shared"],
     egress: values["network-egress"],
     namespace: values["network-namespace"],
   };
+}
+
+/** A CIDR that leaves something of anti-spoofing: nobody's pods need more than a /8 or an IPv6 /16. */
+function isNetwork(text: string): boolean {
+  const [address = "", prefix = "", ...rest] = text.split("/");
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0 || !/^\d{1,3}$/.test(prefix)) return false;
+  return version === 4 ? Number(prefix) >= 8 && Number(prefix) <= 32 : Number(prefix) >= 16 && Number(prefix) <= 128;
 }

@@ -94,7 +94,9 @@ function flagsOf(program: Command, command: Command): { flags: FlagValues; confi
 /** A switch without a value is true. Lists keep every value, everything else the last one. */
 function collected(name: KeyName, value: unknown): unknown {
   if (!Array.isArray(value)) return value;
-  const takesSeveral = ["grpc-endpoint", "listen-unix", "virtiofs-root", "host-labels"].includes(name);
+  const takesSeveral = ["grpc-endpoint", "listen-unix", "virtiofs-root", "network-shared", "host-labels"].includes(
+    name,
+  );
   return takesSeveral ? value : value.at(-1);
 }
 

@@ -143,7 +143,15 @@ describe("file", () => {
   });
   test("an empty file is fine; mappings and lists are read", () => {
     load([], {}, { [etc]: "" });
-    const { config } = load([], {}, { [etc]: "host-labels: {a: b}\nvirtiofs-root: [/srv, /data]\ninsecure: true\n" });
+    const { config } = load(
+      [],
+      {},
+      {
+        [etc]:
+          "host-labels: {a: b}\nvirtiofs-root: [/srv, /data]\nnetwork-shared: [10.244.0.0/16, 'fd00::/56']\ninsecure: true\n",
+      },
+    );
+    assert.deepEqual(config.network.sharedNetworks, ["10.244.0.0/16", "fd00::/56"]);
     assert.deepEqual(config.labels, { a: "b" });
     assert.deepEqual(config.volumes.virtiofsRoots, ["/srv", "/data"]);
   });
@@ -151,6 +159,9 @@ describe("file", () => {
 
 describe("rules between keys", () => {
   const rows: readonly [readonly string[], RegExp][] = [
+    [["--network-shared", "10.244.0.0"], /network-shared.*10\.244\.0\.0\/16.*'10\.244\.0\.0'/],
+    [["--network-shared", "10.244.0.0/16,0.0.0.0/0"], /'0\.0\.0\.0\/0'/],
+    [["--network-shared", "fd00::/129"], /'fd00::\/129'/],
     [
       ["--insecure", "--tls-cert", "a", "--tls-key", "b"],
       /cannot specify tls certificate details when running insecurely/,

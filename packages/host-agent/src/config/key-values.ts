@@ -55,6 +55,7 @@ export interface OwnValues {
   readonly "qemu-bin": Text;
   readonly network: NetworkConfig["mode"] | "auto";
   readonly "network-subnet": Text;
+  readonly "network-shared": readonly string[];
   readonly "network-egress": NetworkConfig["egress"];
   readonly "platform-name": Text;
   readonly "network-namespace": Text;

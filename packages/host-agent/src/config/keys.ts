@@ -103,6 +103,11 @@ const own: Keys<OwnValues> = {
     "embedded, bridge or none; auto = bridge when bridge-name or parent-iface is set, else embedded",
   ),
   "network-subnet": key(read.text, "", "subnet of the embedded network, CIDR; empty = a free one"),
+  "network-shared": key(
+    read.list,
+    "",
+    "networks that every guest may send from beside its own addresses, CIDRs: pods of clusters without encapsulation",
+  ),
   "network-egress": key(read.oneOf("allow", "deny"), "deny", "may guests of the embedded network reach the outside"),
   "platform-name": key(
     read.text,

@@ -17,12 +17,13 @@ export interface NetworkParts {
 
 export function createNetwork(parts: NetworkParts): HostNetwork {
   const { config, platform, journal, spawner, clock, logger } = parts;
-  const { mode, bridgeName, parentInterface, subnet, egress, namespace } = config.network;
+  const { mode, bridgeName, parentInterface, subnet, sharedNetworks, egress, namespace } = config.network;
   return new LinuxHostNetwork({
     platform,
     spawner,
     clock,
     settings: { get: (key) => journal.setting(key), set: (key, value) => journal.setSetting(key, value) },
+    sharedNetworks,
     ...(namespace === "" ? {} : { networkNamespace: namespace }),
     ...(parentInterface === "" ? {} : { parentInterface }),
     ...(bridgeName === "" || mode === "embedded" ? {} : { bridgeName }),
