@@ -30,3 +30,22 @@ test("output and time are bounded, and the caller can cancel", async () => {
   });
   await assert.rejects(started, { code: "CANCELLED" });
 });
+
+test("what a tool started ends with it when the caller cancels", async () => {
+  const controller = new AbortController();
+  const child = "setInterval(() => {}, 1000)";
+  const parent = `require("node:child_process").spawn(process.execPath, ["-e", ${JSON.stringify(child)}], { stdio: "inherit" }); console.error("up"); ${child}`;
+  const started = tryTool(node, ["-e", parent], {
+    signal: controller.signal,
+    onErrorLine: () => controller.abort(),
+  });
+  // The call ends only when the pipes are closed: when everyone who holds them is gone.
+  await assert.rejects(started, { code: "CANCELLED" });
+});
+
+test("a tool gets variables beside this process's own", async () => {
+  const said = await runTool(node, ["-e", "console.log(process.env.GREETING, process.env.LC_ALL)"], {
+    environment: { GREETING: "hello" },
+  });
+  assert.equal(said.toString(), "hello C\n");
+});

@@ -1,9 +1,12 @@
 /**
  * System tools, run with bounded output, a deadline and the caller's signal; never through a shell.
  *
+ * Each is the leader of a process group of its own: at the deadline or the caller's signal the whole group is killed, compilers and helpers that
+ * the tool started too, and the call only ends when the tool has.
+ *
  * Errors: TOOL_MISSING names the Debian package that has the tool, IMAGE_BUILD_FAILED carries the end of what it wrote to stderr.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { PlatformError } from "@liquidmetal/foundation";
 
 /** The Debian (and Ubuntu) package of every tool that this room runs. */
@@ -16,6 +19,8 @@ export const toolPackages: Readonly<Record<string, string>> = {
 
 export interface ToolOptions {
   readonly cwd?: string;
+  /** Added to this process's environment. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Default 300,000. The tool is killed at the deadline. */
   readonly timeoutMs?: number;
   /** Most bytes of stdout that are kept; more is a failure. Default 16 MiB. */
@@ -24,6 +29,8 @@ export interface ToolOptions {
   readonly input?: Uint8Array;
   /** Called with each whole line of stdout as it comes. */
   readonly onLine?: (line: string) => void;
+  /** The same of stderr. */
+  readonly onErrorLine?: (line: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -50,35 +57,42 @@ export async function runTool(tool: string, args: readonly string[], options: To
 export async function tryTool(tool: string, args: readonly string[], options: ToolOptions = {}): Promise<ToolResult> {
   const { signal, timeoutMs = defaultTimeoutMs, maxOutputBytes = defaultMaxOutputBytes } = options;
   signal?.throwIfAborted();
-  const deadline = AbortSignal.timeout(timeoutMs);
+  const ended =
+    signal === undefined ? AbortSignal.timeout(timeoutMs) : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const { promise, resolve, reject } = Promise.withResolvers<ToolResult>();
   const child = spawn(tool, args, {
     cwd: options.cwd,
     // One language for what is parsed; no questions asked.
-    env: { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
+    env: { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive", ...options.environment },
     stdio: ["pipe", "pipe", "pipe"],
-    signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
-    killSignal: "SIGKILL",
+    detached: true,
   });
+  const kill = (): void => killGroup(child);
+  ended.addEventListener("abort", kill, { once: true });
   const chunks: Buffer[] = [];
   let size = 0;
   let stderr = "";
   const lines = lineSplitter(options.onLine);
+  const errorLines = lineSplitter(options.onErrorLine);
   child.stdout.on("data", (chunk: Buffer) => {
     size += chunk.length;
-    if (size > maxOutputBytes) child.kill("SIGKILL");
+    if (size > maxOutputBytes) kill();
     else chunks.push(chunk);
     lines(chunk);
   });
   child.stderr.on("data", (chunk: Buffer) => {
     stderr = (stderr + chunk.toString()).slice(-keptErrorBytes);
+    errorLines(chunk);
   });
   // A tool that ends before it has read everything makes the pipe fail: its exit code tells more.
   child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
-  child.on("error", (error) => reject(failure(tool, error, signal, timeoutMs)));
+  child.on("error", (error) => reject(failure(tool, error)));
   child.on("close", (exitCode, killedBy) => {
-    if (size > maxOutputBytes) reject(failed(tool, `it wrote more than ${maxOutputBytes} bytes`));
+    ended.removeEventListener("abort", kill);
+    if (signal?.aborted === true) reject(PlatformError.from(signal.reason, "CANCELLED", `${tool} was cancelled`));
+    else if (ended.aborted) reject(failed(tool, `it did not end within ${timeoutMs} ms`));
+    else if (size > maxOutputBytes) reject(failed(tool, `it wrote more than ${maxOutputBytes} bytes`));
     else if (exitCode === null) reject(failed(tool, `it was killed by ${killedBy}`));
     else resolve({ exitCode, stdout: Buffer.concat(chunks), stderr });
   });
@@ -88,11 +102,19 @@ export async function tryTool(tool: string, args: readonly string[], options: To
 const failed = (tool: string, why: string): PlatformError =>
   new PlatformError("IMAGE_BUILD_FAILED", `${tool} failed: ${why}`);
 
-function failure(tool: string, error: Error, signal: AbortSignal | undefined, timeoutMs: number): Error {
-  if (signal?.aborted === true) return PlatformError.from(signal.reason, "CANCELLED", `${tool} was cancelled`);
-  if (error.name === "AbortError") return failed(tool, `it did not end within ${timeoutMs} ms`);
+function failure(tool: string, error: Error): Error {
   if ("code" in error && error.code === "ENOENT") return missingTool(tool);
   return PlatformError.from(error, "IMAGE_BUILD_FAILED", tool);
+}
+
+/** Also when the leader has ended and its children hold the pipes. A group that was never started, or is gone, is no failure. */
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    child.kill("SIGKILL");
+  }
 }
 
 function missingTool(tool: string): PlatformError {
