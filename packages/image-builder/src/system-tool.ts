@@ -12,6 +12,7 @@ import { PlatformError } from "@liquidmetal/foundation";
 /** The Debian (and Ubuntu) package of every tool that this room runs. */
 export const toolPackages: Readonly<Record<string, string>> = {
   "apt-get": "apt",
+  depmod: "kmod",
   "dpkg-deb": "dpkg",
   lz4: "lz4",
   xz: "xz-utils",
