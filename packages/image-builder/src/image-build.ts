@@ -66,7 +66,8 @@ async function build(recipe: Recipe, options: BuildOptions): Promise<BuiltImage>
   const architecture = hostArchitecture(recipe);
   report("resolve-packages");
   const resolved = await resolvePackages(recipe.packages, {
-    memoryDirectory: join(cacheDir, "resolutions"),
+    cacheDirectory: cacheDir,
+    architecture,
     ...(signal && { signal }),
   });
   const packages = resolved.filter(({ name }) => recipe.needs(name));
@@ -102,8 +103,10 @@ async function make(making: Making): Promise<ImageRecord> {
   report("download-packages", 0, total);
   const unpacked = await fetchAndUnpack(packages, {
     workDirectory: work,
-    onDownloaded: (done) => report("download-packages", done, total),
-    onUnpacked: (done) => report("unpack-packages", done, total),
+    cacheDirectory: options.cacheDir ?? defaultCacheDirectory(),
+    architecture,
+    report: (text, progress) =>
+      report(text.startsWith("unpacking") ? "unpack-packages" : "download-packages", progress?.done ?? 0, total),
     ...cancel,
   });
   const epochSeconds = sourceDateEpoch(options) ?? (await newestFileSeconds(unpacked));
