@@ -59,6 +59,9 @@ export type ErrorCode =
   | "IMAGE_FILE_MISSING"
   | "IMAGE_IN_USE"
   | "IMAGE_BUILD_FAILED"
+  | "IMAGE_INPUT_MISMATCH"
+  | "RECIPE_INVALID"
+  | "RECIPE_NOT_FOUND"
   | "TOOL_MISSING"
   | "CONTAINERD_UNAVAILABLE"
   | "VOLUME_FAILED"
@@ -188,6 +191,24 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "backoff",
     "the image could not be built",
     "read the message: it names the step and what the tool said; a rerun starts from the cache",
+  ),
+  IMAGE_INPUT_MISMATCH: entry(
+    "invalid",
+    "after-change",
+    "something that an image is made of is not what its digest says",
+    "do not use it: find out who changed it, remove the copy that the message names, and build again",
+  ),
+  RECIPE_INVALID: entry(
+    "invalid",
+    "never",
+    "the image recipe breaks a rule",
+    "correct the lines named in the message; docs/images.md says how a recipe is written",
+  ),
+  RECIPE_NOT_FOUND: entry(
+    "not-found",
+    "never",
+    "there is no such image recipe",
+    "see 'lm image recipes' for the shipped ones, or name a YAML file with its path",
   ),
   TOOL_MISSING: entry(
     "precondition",
