@@ -1,9 +1,23 @@
-/** One layer blob: a tree as a compressed tar, with the two digests that OCI wants of it. */
+/** One layer blob: a tree as a compressed tar, with the two digests that OCI wants of it; and the way back to the tar. */
 import { createHash, type Hash } from "node:crypto";
-import { createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream } from "node:fs";
+import { open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
-import { constants, createGzip, createZstdCompress, type Gzip, type ZstdCompress } from "node:zlib";
+import {
+  constants,
+  createGunzip,
+  createGzip,
+  createZstdCompress,
+  createZstdDecompress,
+  type Gunzip,
+  type Gzip,
+  type ZstdCompress,
+  type ZstdDecompress,
+} from "node:zlib";
+import { PlatformError } from "@liquidmetal/foundation";
+import { chunkBytes } from "../tree/content.ts";
 import type { FileTree } from "../tree/file-tree.ts";
+import { settle } from "../tree/merge.ts";
 import { type TarOptions, tarOf } from "./tar-archive.ts";
 
 /** zstd is faster to make and to unpack (containerd reads it since 1.5); gzip is for consumers that know nothing else. */
@@ -23,16 +37,18 @@ export interface Layer {
 export interface LayerOptions extends TarOptions {
   /** Default `zstd`. */
   readonly compression?: LayerCompression;
+  /** What lies below: directories that the layer only implies are written as they are there. Without it, as 0755 of root: right for the lowest layer. */
+  readonly below?: FileTree;
 }
 
 /** Packs `tree` into the new file `file`. */
 export async function writeLayer(tree: FileTree, file: string, options: LayerOptions): Promise<Layer> {
-  const compression = options.compression ?? "zstd";
+  const { compression = "zstd", below } = options;
   const diff = createHash("sha256");
   const blob = createHash("sha256");
   let sizeBytes = 0;
   await pipeline(
-    tarOf(tree, options),
+    tarOf(below === undefined ? tree : settle(tree, below), options),
     hashing(diff, () => {}),
     compressor(compression),
     hashing(blob, (length) => {
@@ -50,11 +66,119 @@ export async function writeLayer(tree: FileTree, file: string, options: LayerOpt
   };
 }
 
-// One thread and fixed levels: the same bytes on every machine. The gzip header that zlib writes carries no name and no time.
+// One thread and fixed levels: the same bytes on every machine with this Node. The gzip header that zlib writes carries no name and no time.
 const compressor = (kind: LayerCompression): Gzip | ZstdCompress =>
   kind === "zstd"
-    ? createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 3 } })
-    : createGzip({ level: 6 });
+    ? createZstdCompress({ chunkSize: chunkBytes, params: { [constants.ZSTD_c_compressionLevel]: 3 } })
+    : createGzip({ chunkSize: chunkBytes, level: 6 });
+
+export interface UnpackOptions {
+  /** `sha256:…` that the tar has to have: the configuration's `diff_ids`. */
+  readonly diffId?: string;
+  /** Most bytes of the tar. Default 64 GiB. */
+  readonly maxBytes?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Undoes a layer's compression (gzip, zstd or none, told by its first bytes) into the new file `tarFile`. Runs of zeros become holes: ten GB of them
+ * take no disk. IMAGE_CORRUPT when it is not what it says, or larger than it may be.
+ */
+export async function unpackLayer(
+  blob: string,
+  tarFile: string,
+  options: UnpackOptions = {},
+): Promise<{ readonly diffId: string }> {
+  const { maxBytes = 64 * 1024 ** 3, signal } = options;
+  const hash = createHash("sha256");
+  const target = await open(tarFile, "wx");
+  try {
+    const decompressor = decompressorFor(await firstBytes(blob));
+    const sink = sparseWriter(target, maxBytes);
+    const source = createReadStream(blob, { highWaterMark: chunkBytes });
+    const cancel = signal === undefined ? {} : { signal };
+    if (decompressor === undefined)
+      await pipeline(
+        source,
+        hashing(hash, () => {}),
+        sink,
+        cancel,
+      );
+    else
+      await pipeline(
+        source,
+        decompressor,
+        hashing(hash, () => {}),
+        sink,
+        cancel,
+      );
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw asCorrupt(error);
+  } finally {
+    await target.close();
+  }
+  const diffId = `sha256:${hash.digest("hex")}`;
+  if (options.diffId !== undefined && options.diffId !== diffId) {
+    throw corrupt(`its content is ${diffId}, and the image's configuration says ${options.diffId}`);
+  }
+  return { diffId };
+}
+
+async function firstBytes(file: string): Promise<Buffer> {
+  const handle = await open(file, "r");
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+function decompressorFor(head: Buffer): Gunzip | ZstdDecompress | undefined {
+  if (head[0] === 0x1f && head[1] === 0x8b) return createGunzip({ chunkSize: chunkBytes });
+  if (head.equals(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]))) return createZstdDecompress({ chunkSize: chunkBytes });
+  return undefined;
+}
+
+const zeros = Buffer.alloc(64 * 1024);
+
+/** Writes what is not zero at its place; the file ends where the last byte would be. */
+function sparseWriter(
+  target: Awaited<ReturnType<typeof open>>,
+  maxBytes: number,
+): (source: AsyncIterable<Buffer>) => Promise<void> {
+  return async (source) => {
+    let position = 0;
+    for await (const chunk of source) {
+      if (position + chunk.length > maxBytes) throw corrupt(`it unpacks to more than ${maxBytes} bytes`);
+      for (let at = 0; at < chunk.length; at += zeros.length) {
+        const part = chunk.subarray(at, at + zeros.length);
+        if (!part.equals(zeros.subarray(0, part.length))) await writeAt(target, part, position + at);
+      }
+      position += chunk.length;
+    }
+    await target.truncate(position);
+  };
+}
+
+async function writeAt(target: Awaited<ReturnType<typeof open>>, part: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < part.length; ) {
+    const { bytesWritten } = await target.write(part, done, part.length - done, position + done);
+    done += bytesWritten;
+  }
+}
+
+/** What zlib says of broken data; a full disk stays what it is. */
+function asCorrupt(error: unknown): unknown {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return /^(Z_|ZSTD_|ERR_(ZLIB|ZSTD|_ZLIB))/.test(code) || code === "ERR_BUFFER_TOO_LARGE"
+    ? corrupt(`it is not whole: ${error instanceof Error ? error.message : code}`, error)
+    : error;
+}
+
+const corrupt = (why: string, cause?: unknown): PlatformError =>
+  new PlatformError("IMAGE_CORRUPT", `the layer is refused: ${why}`, { cause });
 
 function hashing(
   hash: Hash,

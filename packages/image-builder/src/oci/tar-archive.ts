@@ -1,92 +1,128 @@
 /**
- * A tree as a tar stream, byte for byte the same for the same tree and time (POSIX ustar, pax headers where names are long).
+ * A tree as a tar stream, byte for byte the same for the same tree and date.
  *
- * Sorted entries, numeric owners without names, one modification time for all.
+ * Sorted entries (hard links last), numeric owners without names, times clamped to the date. Small files and headers are gathered into chunks, large
+ * files pass through in chunks: memory does not grow with the tree's contents.
  */
-
-import { once } from "node:events";
-import { createReadStream } from "node:fs";
+import type { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { PlatformError } from "@liquidmetal/foundation";
-import { type Header, type Pack, pack } from "tar-stream";
+import { ContentReader, chunkBytes, contentSize } from "../tree/content.ts";
 import type { Content, FileTree, TreeEntry } from "../tree/file-tree.ts";
+import { blockBytes, checkHeader, encodeHeader, paddingOf, type TarHeader } from "./tar-header.ts";
 
 export interface TarOptions {
-  /** Seconds since 1970, of every entry. */
+  /** Seconds since 1970: no entry is younger, and one without a time is as old. */
   readonly epochSeconds: number;
   readonly onEntry?: () => void;
   readonly signal?: AbortSignal;
 }
 
-type EntryHeader = Partial<Header> & Pick<Header, "name">;
+/** OCI's name for "this directory hides what lies below". */
+export const opaqueMark = ".wh..wh..opq";
+export const whiteoutPrefix = ".wh.";
 
-/** The archive as a stream of bytes. It fails when a file on disk is no longer as long as the tree says. */
-export function tarOf(tree: FileTree, options: TarOptions): AsyncIterable<Buffer> {
-  const archive = pack();
-  writeEntries(archive, tree, options).then(
-    () => archive.finalize(),
-    (error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))),
-  );
-  return archive as unknown as AsyncIterable<Buffer>;
+/** The tree as an OCI layer: whiteouts and opaque directories as `.wh.` files. It fails when a file on disk is no longer as long as the tree says. */
+export function tarOf(tree: FileTree, options: TarOptions): AsyncGenerator<Buffer> {
+  return packed(tree, options, true);
 }
 
-async function writeEntries(archive: Pack, tree: FileTree, options: TarOptions): Promise<void> {
+/** Writes a tree as a plain tar, as a root file system is handed to other tools, and ends the stream. IMAGE_BUILD_FAILED when there are whiteouts in it. */
+export async function writeTreeTar(tree: FileTree, sink: Writable, options: TarOptions): Promise<void> {
+  await pipeline(packed(tree, options, false), sink, options.signal === undefined ? {} : { signal: options.signal });
+}
+
+async function* packed(tree: FileTree, options: TarOptions, asLayer: boolean): AsyncGenerator<Buffer> {
+  using reader = new ContentReader();
+  const gathered = new Gathered();
   for (const [path, entry] of tree.entries()) {
     options.signal?.throwIfAborted();
-    await writeEntry(archive, header(path, entry, options.epochSeconds), entry);
+    for (const header of headersOf(path, entry, options.epochSeconds, asLayer)) {
+      checkHeader(header);
+      yield* gathered.add(encodeHeader(header));
+    }
+    if (entry.kind === "file") yield* packContent(entry.content, reader, gathered, options.signal);
     options.onEntry?.();
   }
+  yield* gathered.add(Buffer.alloc(2 * blockBytes));
+  yield* gathered.rest();
 }
 
-function header(path: string, entry: TreeEntry, epochSeconds: number): EntryHeader {
-  const { kind, mode, uid, gid } = entry;
-  const common = { name: path, mode, uid, gid, mtime: new Date(epochSeconds * 1000) };
-  switch (kind) {
+function* packContent(
+  content: Content,
+  reader: ContentReader,
+  gathered: Gathered,
+  signal: AbortSignal | undefined,
+): Generator<Buffer> {
+  const size = contentSize(content);
+  for (let at = 0; at < size; at += chunkBytes) {
+    signal?.throwIfAborted();
+    yield* gathered.add(reader.chunk(content, at));
+  }
+  yield* gathered.add(Buffer.alloc(paddingOf(size)));
+}
+
+function* headersOf(path: string, entry: TreeEntry, dateSeconds: number, asLayer: boolean): Generator<TarHeader> {
+  const mtimeSeconds = Math.min(Math.floor(entry.mtimeSeconds ?? dateSeconds), dateSeconds);
+  const { mode, uid, gid, xattrs } = entry;
+  const own = { path, mode, uid, gid, mtimeSeconds, sizeBytes: 0, ...(xattrs !== undefined && { xattrs }) };
+  const mark = { type: "file", mode: 0o644, uid: 0, gid: 0, mtimeSeconds: dateSeconds, sizeBytes: 0 } as const;
+  const slash = path.lastIndexOf("/") + 1;
+  if (asLayer && path.startsWith(whiteoutPrefix, slash))
+    throw refused(path, "names that begin with .wh. are reserved in layers");
+  if (!asLayer && (entry.kind === "whiteout" || (entry.kind === "directory" && entry.opaque === true))) {
+    throw refused(path, "it hides something, and there is nothing below");
+  }
+  switch (entry.kind) {
     case "directory":
-      return { ...common, name: `${path}/`, type: "directory" };
+      yield { ...own, type: "directory" };
+      if (entry.opaque === true) yield { ...mark, path: `${path}/${opaqueMark}` };
+      return;
     case "file":
-      return { ...common, type: "file", size: contentSize(entry.content) };
+      yield { ...own, type: "file", sizeBytes: contentSize(entry.content) };
+      return;
     case "symlink":
-      return { ...common, type: "symlink", linkname: entry.target };
     case "hardlink":
-      return { ...common, type: "link", linkname: entry.target };
+      yield { ...own, type: entry.kind, target: entry.target };
+      return;
     case "character-device":
     case "block-device":
-      return { ...common, type: kind, devmajor: entry.major, devminor: entry.minor };
+      yield { ...own, type: entry.kind, major: entry.major, minor: entry.minor };
+      return;
     case "fifo":
-      return { ...common, type: "fifo" };
+      yield { ...own, type: "fifo" };
+      return;
     case "whiteout":
-      return { ...common, name: path.replace(/[^/]+$/, ".wh.$&"), type: "file", size: 0, mode: 0o644 };
+      yield { ...mark, path: `${path.slice(0, slash)}${whiteoutPrefix}${path.slice(slash)}` };
+      return;
     default: {
-      const never: never = kind;
+      const never: never = entry;
       return never;
     }
   }
 }
 
-async function writeEntry(archive: Pack, head: EntryHeader, entry: TreeEntry): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const done = (error?: Error | null): void => (error ? reject(error) : resolve());
-  if (entry.kind !== "file") archive.entry(head, done);
-  else if ("bytes" in entry.content) archive.entry(head, entry.content.bytes, done);
-  else {
-    const { file, sizeBytes, offsetBytes = 0 } = entry.content;
-    const sink = archive.entry(head, done);
-    // Both end with the archive when it is destroyed; who reads the archive learns why.
-    sink.on("error", () => {});
-    promise.catch(() => {});
-    let seen = 0;
-    for await (const chunk of createReadStream(
-      file,
-      offsetBytes === 0 ? {} : { start: offsetBytes, end: offsetBytes + sizeBytes - 1 },
-    )) {
-      seen += chunk.length;
-      if (seen > sizeBytes) break;
-      if (!sink.write(chunk)) await Promise.race([once(sink, "drain"), promise]);
-    }
-    if (seen !== sizeBytes) throw new PlatformError("IMAGE_BUILD_FAILED", `${file} changed while it was packed`);
-    sink.end(null);
+/** Makes chunks of a good size out of many small pieces. */
+class Gathered {
+  #pieces: Buffer[] = [];
+  #size = 0;
+
+  *add(piece: Buffer): Generator<Buffer> {
+    if (piece.length === 0) return;
+    this.#pieces.push(piece);
+    this.#size += piece.length;
+    if (this.#size >= chunkBytes) yield* this.rest();
   }
-  await promise;
+
+  *rest(): Generator<Buffer> {
+    if (this.#size === 0) return;
+    const chunk =
+      this.#pieces.length === 1 ? (this.#pieces[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#pieces, this.#size);
+    this.#pieces = [];
+    this.#size = 0;
+    yield chunk;
+  }
 }
 
-const contentSize = (content: Content): number => ("bytes" in content ? content.bytes.length : content.sizeBytes);
+const refused = (path: string, why: string): PlatformError =>
+  new PlatformError("IMAGE_BUILD_FAILED", `${JSON.stringify(path)} cannot be packed: ${why}`);

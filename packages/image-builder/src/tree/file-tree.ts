@@ -3,8 +3,12 @@
  *
  * Invariants: paths are relative, normalised and never leave the tree; every parent of an entry is there as a directory; iteration is sorted by
  * path, so a parent comes before its children and the same content always gives the same archive. Owners are 0:0 unless said.
+ *
+ * A directory that nobody put, and that is there because something lies in it, is *implied*: in a layer it says nothing of the directory's mode or
+ * owner (`settle` in merge.ts takes them from the layers below). Names that are not UTF-8 are escaped (path-bytes.ts).
  */
 import { PlatformError } from "@liquidmetal/foundation";
+import { byPath } from "./path-bytes.ts";
 
 /**
  * Bytes in memory, or a part of a regular file of this machine that is read when the tree is packed. `offsetBytes` (default 0): the bytes begin
@@ -14,7 +18,7 @@ export type Content =
   | { readonly bytes: Uint8Array }
   | { readonly file: string; readonly sizeBytes: number; readonly offsetBytes?: number };
 
-interface Owned {
+export interface Owned {
   /** Permission bits with setuid, setgid and sticky: 0 to 0o7777. */
   readonly mode: number;
   readonly uid: number;
@@ -26,7 +30,8 @@ interface Owned {
 }
 
 export type TreeEntry =
-  | ({ readonly kind: "directory" } & Owned)
+  /** `opaque`, in a layer: of what the layers below have in this directory, nothing is left. */
+  | ({ readonly kind: "directory"; readonly opaque?: boolean } & Owned)
   | ({ readonly kind: "file"; readonly content: Content } & Owned)
   | ({ readonly kind: "symlink"; readonly target: string } & Owned)
   /** Another name of the file at `target`, a path of this tree. */
@@ -47,6 +52,7 @@ export interface Ownership {
 
 export class FileTree {
   readonly #entries = new Map<string, TreeEntry>();
+  readonly #implied = new Set<string>();
 
   get size(): number {
     return this.#entries.size;
@@ -54,6 +60,16 @@ export class FileTree {
 
   get(path: string): TreeEntry | undefined {
     return this.#entries.get(treePath(path));
+  }
+
+  /** Puts an entry as it is, in place of another of its path. A hard link's target is not looked at: in a layer it may lie below. */
+  put(path: string, entry: TreeEntry): this {
+    return this.#put(path, entry);
+  }
+
+  /** A directory that is there only because something lies in it. */
+  implied(path: string): boolean {
+    return this.#implied.has(treePath(path));
   }
 
   directory(path: string, own: Ownership = {}): this {
@@ -94,7 +110,7 @@ export class FileTree {
 
   /** Entries by path. Hard links come last, so that their target is there before them whatever it is called. */
   *entries(): Generator<readonly [string, TreeEntry]> {
-    const sorted = [...this.#entries].sort(([a], [b]) => (a < b ? -1 : 1));
+    const sorted = [...this.#entries].sort(([a], [b]) => byPath(a, b));
     yield* sorted.filter(([, entry]) => entry.kind !== "hardlink");
     yield* sorted.filter(([, entry]) => entry.kind === "hardlink");
   }
@@ -108,16 +124,23 @@ export class FileTree {
     }
     this.#putParents(key);
     this.#entries.set(key, entry);
+    this.#implied.delete(key);
     return this;
   }
 
   #putParents(key: string): void {
-    const parts = key.split("/").slice(0, -1);
-    for (let depth = 1; depth <= parts.length; depth += 1) {
-      const parent = parts.slice(0, depth).join("/");
+    const missing: string[] = [];
+    // From the nearest up: where one is there, those above it are too.
+    for (let at = key.lastIndexOf("/"); at > 0; at = key.lastIndexOf("/", at - 1)) {
+      const parent = key.slice(0, at);
       const existing = this.#entries.get(parent);
-      if (existing === undefined) this.#entries.set(parent, { kind: "directory", ...owned({}, 0o755) });
-      else if (existing.kind !== "directory") throw bad(`${key} lies below ${parent}, which is a ${existing.kind}`);
+      if (existing?.kind === "directory") break;
+      if (existing !== undefined) throw bad(`${key} lies below ${parent}, which is a ${existing.kind}`);
+      missing.push(parent);
+    }
+    for (const parent of missing) {
+      this.#entries.set(parent, { kind: "directory", ...owned({}, 0o755) });
+      this.#implied.add(parent);
     }
   }
 }
