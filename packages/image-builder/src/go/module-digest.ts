@@ -16,10 +16,16 @@ export interface UnpackedModule extends SummedModule {
   readonly directory: string;
 }
 
-export async function moduleDigest(directory: string, path: string, version: string): Promise<string> {
+/** `ignored`: says of a file's path whether it is left out; Go's own digest leaves out none. */
+export async function moduleDigest(
+  directory: string,
+  path: string,
+  version: string,
+  ignored: (path: string) => boolean = () => false,
+): Promise<string> {
   const lines: (readonly [name: string, digest: string])[] = [];
   for await (const entry of walk(directory)) {
-    if (entry.stats.isDirectory()) continue;
+    if (entry.stats.isDirectory() || ignored(entry.path)) continue;
     const content = await readFile(entry.hostPath);
     lines.push([`${path}@${version}/${entry.path}`, createHash("sha256").update(content).digest("hex")]);
   }
