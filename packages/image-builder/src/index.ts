@@ -1,10 +1,22 @@
 /** Image builder: from packages to bootable OCI images. */
+export type {
+  BuildEvent,
+  BuildEventStage,
+  BuildPlan,
+  BuildRequest,
+  BuiltRecipe,
+  PlannedLayerSummary,
+  RecipeSummary,
+} from "./build/build-request.ts";
+export { buildRecipe, listRecipes, planBuild } from "./build/builder.ts";
 export { type BuildOptions, type BuiltImage, buildImage } from "./image-build.ts";
 export { type CachedImage, defaultCacheDirectory, ImageCache, type ImageRecord } from "./image-cache.ts";
 export { extractVmlinux } from "./kernel/bzimage.ts";
 export type { BuildProgress, BuildStage, OnProgress } from "./progress.ts";
 export { type BuiltKernelImage, buildQuickstartImages, type QuickstartImages } from "./quickstart.ts";
 export type { Architecture, AssembleContext, AssembledImage, Recipe } from "./recipe.ts";
+export type { RecipeParameter } from "./recipe-language/recipe-document.ts";
 export { baseTiny } from "./recipes/base-tiny.ts";
 export { kernelDistro } from "./recipes/kernel-distro.ts";
+export type { Input, InputKind, Software } from "./steps/input.ts";
 export { toolPackages } from "./system-tool.ts";

@@ -43,7 +43,7 @@ export interface RecipeDocument {
   readonly licenses?: string;
   readonly architectures: readonly ("amd64" | "arm64")[];
   readonly parameters?: Readonly<Record<string, RecipeParameter>>;
-  /** Further variables that follow from a parameter: the first row of `rows` whose key is a prefix of the parameter's value. */
+  /** Further variables that follow from a parameter (or a variable of a table above): those of the row whose key is the longest prefix of its value, by parts between dots. */
   readonly tables?: readonly {
     readonly by: string;
     readonly rows: Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -67,7 +67,10 @@ export interface RecipeDocument {
 }
 
 export interface RecipeLayer {
-  readonly name?: string;
+  /** Its place in the file, from 0. */
+  readonly index: number;
+  /** Default: the kind. */
+  readonly name: string;
   /** Only for this architecture. */
   readonly architecture?: "amd64" | "arm64";
   readonly kind: string;

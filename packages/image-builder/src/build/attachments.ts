@@ -1,0 +1,49 @@
+/** Bill of materials and provenance as OCI referrers: artifacts whose `subject` is the platform's manifest, listed in the layout's index. */
+import { createHash } from "node:crypto";
+import type { LayerRecord } from "../cache/records.ts";
+import { describeSupplyChain } from "../supply-chain/attachments.ts";
+import type { ImageText } from "./image-description.ts";
+import { referencesOf } from "./image-description.ts";
+import { type Descriptor, type ImageLayout, mediaTypes } from "./image-layout.ts";
+import type { PlannedImage } from "./planned-image.ts";
+
+/** Descriptors of the attached artifacts, for the index. */
+export async function attachDocuments(
+  layout: ImageLayout,
+  image: PlannedImage,
+  layers: readonly LayerRecord[],
+  platform: { readonly manifest: Descriptor; readonly text: ImageText },
+): Promise<readonly Descriptor[]> {
+  const { recipe, document, architecture, dateSeconds, parameters, inputs } = image;
+  const { manifest, text } = platform;
+  const documents = describeSupplyChain({
+    reference: referencesOf(document.name, text.version)[0] ?? "",
+    version: text.version,
+    architecture,
+    dateSeconds,
+    manifestDigest: manifest.digest,
+    recipe: {
+      name: document.name,
+      digest: `sha256:${createHash("sha256").update(recipe.source.text).digest("hex")}`,
+    },
+    parameters,
+    ...(document.licenses !== undefined && { licenses: document.licenses }),
+    layers: layers.map(({ digest, name }) => ({ digest, name })),
+    software: layers.flatMap(({ software }) => software),
+    inputs,
+  });
+  const attached: Descriptor[] = [];
+  for (const { artifactType, annotations, blob } of documents) {
+    const artifact = await layout.put(mediaTypes.manifest, {
+      schemaVersion: 2,
+      mediaType: mediaTypes.manifest,
+      artifactType,
+      config: await layout.put("application/vnd.oci.empty.v1+json", {}),
+      layers: [await layout.put(artifactType, blob)],
+      subject: manifest,
+      annotations,
+    });
+    attached.push({ ...artifact, artifactType, annotations });
+  }
+  return attached;
+}

@@ -1,0 +1,37 @@
+/** What `from` names: another recipe, or an image that was built elsewhere. */
+import { PlatformError } from "@liquidmetal/foundation";
+import { recipeError } from "../recipe-language/problem.ts";
+import type { Recipe } from "../recipe-language/recipe.ts";
+import type { RecipeDocument } from "../recipe-language/recipe-document.ts";
+import { recipeFolder } from "../recipe-language/recipe-library.ts";
+import type { Architecture } from "../steps/step-kind.ts";
+import type { BuildSession } from "./build-session.ts";
+import type { ForeignImage, PlanImage, PlannedImage } from "./planned-image.ts";
+import type { Plan } from "./wait-graph.ts";
+
+interface ImageAbove {
+  readonly recipe: Recipe;
+  readonly document: RecipeDocument;
+  readonly architecture: Architecture;
+  readonly self: Plan;
+}
+
+export async function imageBelow(
+  session: BuildSession,
+  image: ImageAbove,
+  planImage: PlanImage,
+): Promise<PlannedImage | ForeignImage | undefined> {
+  const { recipe, architecture, self } = image;
+  const { from } = image.document;
+  if (from === undefined) return undefined;
+  const reference = typeof from === "string" ? from : from.recipe;
+  const parameters = (typeof from === "string" ? undefined : from.parameters) ?? {};
+  try {
+    const below = await session.library.load(reference, recipeFolder(recipe));
+    return await planImage({ recipe: below, parameters, architecture }, self);
+  } catch (error) {
+    if (!(error instanceof PlatformError) || "file" in error.details) throw error;
+    if (!["RECIPE_INVALID", "RECIPE_NOT_FOUND", "REQUEST_INVALID"].includes(error.code)) throw error;
+    throw recipeError(recipe.source, [{ path: ["from"], message: error.message }]);
+  }
+}

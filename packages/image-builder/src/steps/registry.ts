@@ -1,0 +1,12 @@
+/** Every kind of step there is. A new kind is a folder beside this file and a line here. */
+import { files } from "./files/step.ts";
+import { kernelDistroStep } from "./kernel-distro/step.ts";
+import { packages } from "./packages/step.ts";
+import type { StepKind } from "./step-kind.ts";
+
+/** A kind whose fields are not known here: they were checked by its own schema before they come to it. */
+export type AnyStepKind = StepKind<unknown>;
+
+export const stepKinds: ReadonlyMap<string, AnyStepKind> = new Map(
+  [files, kernelDistroStep, packages].map((kind) => [kind.name, kind as unknown as AnyStepKind]),
+);
