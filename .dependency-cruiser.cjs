@@ -24,6 +24,19 @@ module.exports = {
       to: { pathNot: "^packages/(foundation|microvm)/src" },
     },
     {
+      name: "registry-imports-foundation-only",
+      comment: "The agent's images and the image builder both stand on it.",
+      severity: "error",
+      from: { path: "^packages/registry/src", pathNot: "\\.test\\.ts$" },
+      to: { path: "^packages/(?!registry/|foundation/)" },
+    },
+    {
+      name: "image-builder-imports-foundation-and-registry-only",
+      severity: "error",
+      from: { path: "^packages/image-builder/src", pathNot: "\\.test\\.ts$" },
+      to: { path: "^packages/(?!image-builder/|foundation/|registry/)" },
+    },
+    {
       name: "adapters-do-not-know-each-other",
       severity: "error",
       from: { path: `^packages/(${adapters})/src`, pathNot: "\\.test\\.ts$" },

@@ -4,7 +4,7 @@ import { Diff } from "@liquidmetal/api/containerd/services/diff/v1/diff_pb.js";
 import { type Image, Images } from "@liquidmetal/api/containerd/services/images/v1/images_pb.js";
 import { Namespaces } from "@liquidmetal/api/containerd/services/namespaces/v1/namespace_pb.js";
 import { Version } from "@liquidmetal/api/containerd/services/version/v1/version_pb.js";
-import type { Descriptor } from "../store/manifest.ts";
+import type { Descriptor } from "@liquidmetal/registry";
 import { type ConnectionOptions, type ContainerdCallOptions, ContainerdConnection } from "./connection.ts";
 import { ContentStore } from "./content.ts";
 import { isAlreadyExists, isNotFound } from "./failure.ts";

@@ -15,7 +15,7 @@ import type {
   PullProgress,
   ResolvedImage,
 } from "@liquidmetal/microvm";
-import { parseReference } from "../reference.ts";
+import { parseReference } from "@liquidmetal/registry";
 
 export interface FakeImage {
   readonly reference: string;

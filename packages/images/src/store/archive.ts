@@ -9,9 +9,9 @@ import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { PlatformError } from "@liquidmetal/foundation";
+import { documentMaxBytes } from "@liquidmetal/registry";
 import { extract } from "tar-stream";
 import type { BlobWrite } from "../containerd/content.ts";
-import { documentMaxBytes } from "./manifest.ts";
 
 export interface ArchiveLimits {
   /** Entries of an archive. Default 20,000. */

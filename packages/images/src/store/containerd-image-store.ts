@@ -23,16 +23,20 @@ import type {
   PullProgress,
   ResolvedImage,
 } from "@liquidmetal/microvm";
+import {
+  hostPlatform,
+  type Platform,
+  parseReference,
+  RegistryClient,
+  type RegistryOptions,
+} from "@liquidmetal/registry";
 import type { ConnectionOptions } from "../containerd/connection.ts";
 import { Containerd, type ImageRecord } from "../containerd/containerd.ts";
-import { parseReference } from "../reference.ts";
-import { RegistryClient, type RegistryOptions } from "../registry/registry-client.ts";
 import { SingleFlight } from "../single-flight.ts";
 import { type ArchiveLimits, readArchive } from "./archive.ts";
 import { ImageCatalogue } from "./image-catalogue.ts";
 import { ImageHolds } from "./image-holds.ts";
 import { importImages } from "./import.ts";
-import { hostPlatform, type Platform } from "./manifest.ts";
 import { type OpenedImage, openImage } from "./opened-image.ts";
 import { type PullContext, pull } from "./pull.ts";
 import { unpack } from "./unpack.ts";

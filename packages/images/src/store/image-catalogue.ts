@@ -1,9 +1,9 @@
 /** What is known of the images on this host. Documents never change under their digest, so what was read once is remembered (up to a bound). */
 import { PlatformError } from "@liquidmetal/foundation";
 import type { ImageInfo } from "@liquidmetal/microvm";
+import { chainIds, documentMaxBytes, type Platform, parseDocument, platformText } from "@liquidmetal/registry";
 import type { ContainerdCallOptions } from "../containerd/connection.ts";
 import type { Containerd, ImageRecord } from "../containerd/containerd.ts";
-import { chainIds, documentMaxBytes, type Platform, parseDocument, platformText } from "./manifest.ts";
 import { type OpenedImage, openImage } from "./opened-image.ts";
 
 const rememberedMax = 512;

@@ -4,11 +4,6 @@
  * An archive that has both forms (Docker 25 and later) is read as the OCI layout it is.
  */
 import { PlatformError } from "@liquidmetal/foundation";
-import { z } from "zod";
-import type { ContainerdCallOptions } from "../containerd/connection.ts";
-import type { Containerd } from "../containerd/containerd.ts";
-import { parseReference } from "../reference.ts";
-import { type ArchivedBlob, isGzip, isZstd, type ReadArchive } from "./archive.ts";
 import {
   check,
   choosePlatform,
@@ -19,7 +14,12 @@ import {
   type Platform,
   parseDocument,
   parseJson,
-} from "./manifest.ts";
+  parseReference,
+} from "@liquidmetal/registry";
+import { z } from "zod";
+import type { ContainerdCallOptions } from "../containerd/connection.ts";
+import type { Containerd } from "../containerd/containerd.ts";
+import { type ArchivedBlob, isGzip, isZstd, type ReadArchive } from "./archive.ts";
 import { collectorLabels, indexDepthMax } from "./opened-image.ts";
 
 export interface ImportedImage {

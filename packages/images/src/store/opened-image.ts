@@ -1,8 +1,6 @@
 /** An image in the content store, opened down to its configuration for one platform. */
 
 import { PlatformError } from "@liquidmetal/foundation";
-import type { ContainerdCallOptions } from "../containerd/connection.ts";
-import type { Containerd } from "../containerd/containerd.ts";
 import {
   choosePlatform,
   type Descriptor,
@@ -16,7 +14,9 @@ import {
   parseDocument,
   platformText,
   wrongPlatform,
-} from "./manifest.ts";
+} from "@liquidmetal/registry";
+import type { ContainerdCallOptions } from "../containerd/connection.ts";
+import type { Containerd } from "../containerd/containerd.ts";
 
 export interface OpenedImage {
   readonly name: string;

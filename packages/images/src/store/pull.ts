@@ -12,18 +12,19 @@ import {
   type Semaphore,
   sleep,
 } from "@liquidmetal/foundation";
-import type { Containerd } from "../containerd/containerd.ts";
-import { isIngestLocked } from "../containerd/failure.ts";
-import type { ImageReference } from "../reference.ts";
-import type { FetchedDocument, RegistryClient } from "../registry/registry-client.ts";
 import {
   choosePlatform,
   type Descriptor,
   documentMaxBytes,
+  type FetchedDocument,
+  type ImageReference,
   type Platform,
   parseConfig,
   parseDocument,
-} from "./manifest.ts";
+  type RegistryClient,
+} from "@liquidmetal/registry";
+import type { Containerd } from "../containerd/containerd.ts";
+import { isIngestLocked } from "../containerd/failure.ts";
 import { checkPlatform, collectorLabels, indexDepthMax, type OpenedImage } from "./opened-image.ts";
 
 export interface PullContext {

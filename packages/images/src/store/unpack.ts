@@ -6,10 +6,10 @@
  */
 import { randomUUID } from "node:crypto";
 import { PlatformError } from "@liquidmetal/foundation";
+import { chainIds, type Descriptor } from "@liquidmetal/registry";
 import type { Containerd } from "../containerd/containerd.ts";
 import { ContainerdFailure, isAlreadyExists } from "../containerd/failure.ts";
 import type { SnapshotStore } from "../containerd/snapshots.ts";
-import { chainIds, type Descriptor } from "./manifest.ts";
 import type { OpenedImage } from "./opened-image.ts";
 
 export interface UnpackOptions {

@@ -5,12 +5,12 @@
  * Digests are not checked here: containerd does that while content streams in.
  */
 import { PlatformError } from "@liquidmetal/foundation";
-import type { ImageReference } from "../reference.ts";
-import { type Descriptor, digestOf, documentMaxBytes, mediaTypes } from "../store/manifest.ts";
 import { authorize, parseChallenge } from "./authorization.ts";
 import { credentialsFor } from "./credentials.ts";
 import { type RegistryHost, registryHosts } from "./hosts.ts";
 import { type HttpResponse, type HttpTimeouts, httpRequest, readBody } from "./http-request.ts";
+import { type Descriptor, digestOf, documentMaxBytes, mediaTypes } from "./image-documents.ts";
+import type { ImageReference } from "./reference.ts";
 
 export interface RegistryOptions extends HttpTimeouts {
   /** A file as `docker login` writes it. Absent = no credentials. */

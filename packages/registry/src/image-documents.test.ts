@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PlatformError } from "@liquidmetal/foundation";
 import fc from "fast-check";
-import { chainIds, choosePlatform, digestOf, parseConfig, parseDocument } from "./manifest.ts";
+import { chainIds, choosePlatform, digestOf, parseConfig, parseDocument } from "./image-documents.ts";
 
 const digest = (fill: string): string => `sha256:${fill.repeat(64)}`;
 const bytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
