@@ -19,4 +19,18 @@ export type { RecipeParameter } from "./recipe-language/recipe-document.ts";
 export { baseTiny } from "./recipes/base-tiny.ts";
 export { kernelDistro } from "./recipes/kernel-distro.ts";
 export type { Input, InputKind, Software } from "./steps/input.ts";
+export {
+  type VerifiedImage,
+  type VerifiedManifest,
+  type VerifyOptions,
+  verifyImage,
+} from "./supply-chain/image-verification.ts";
+export { debianLicense } from "./supply-chain/license-expression.ts";
+export {
+  type ProvenanceSummary,
+  readSupplyChain,
+  type SbomPackage,
+  type SbomSummary,
+  type SupplyChainSummary,
+} from "./supply-chain/stored-documents.ts";
 export { toolPackages } from "./system-tool.ts";
