@@ -1,6 +1,7 @@
 /** The step `go` with a real compiler and tiny modules that a folder serves: what is compiled is what the lock says, the same bytes every time. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -180,6 +181,21 @@ test("a cancelled compile leaves nothing behind, and the next one works", async 
   await assert.rejects(build(own, { signal: controller.signal, report }), { code: "CANCELLED" });
   assert.deepEqual(await readdir(join(world.directory, "cache", "go")), []);
   assert.equal(said(program(await build(own), "usr/bin/own")), world.directory);
+});
+
+test("the pause program ends well when it is told to, says its version, and passes its own tests", async () => {
+  const guestDirectory = join(import.meta.dirname, "../../guest");
+  execFileSync("go", ["test", "./..."], { cwd: join(guestDirectory, "pause"), stdio: "pipe" });
+  const pause: GoFields = { source: "guest:pause", binaries: { pause: "." }, ldflags: { "main.version": "3.10.2" } };
+  const file = program(await build(pause, { guestDirectory }), "pause");
+  assert.equal(execFileSync(file, ["-v"]).toString(), "pause 3.10.2\n");
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    const child = spawn(file, { stdio: ["ignore", "ignore", "pipe"], timeout: 20_000, killSignal: "SIGKILL" });
+    const [warning] = (await once(child.stderr, "data")) as [Buffer];
+    assert.match(warning.toString(), /should be the first process/);
+    child.kill(signal);
+    assert.deepEqual(await once(child, "exit"), [0, null]);
+  }
 });
 
 test("what a recipe says of a go step is checked", () => {
