@@ -2,7 +2,6 @@
 import { containers } from "./containers/step.ts";
 import { files } from "./files/step.ts";
 import { go } from "./go/step.ts";
-import { go } from "./go/step.ts";
 import { kernelDistroStep } from "./kernel-distro/step.ts";
 import { packages } from "./packages/step.ts";
 import type { StepKind } from "./step-kind.ts";
