@@ -9,6 +9,15 @@ export type {
   RecipeSummary,
 } from "./build/build-request.ts";
 export { buildRecipe, listRecipes, planBuild } from "./build/builder.ts";
+export {
+  type CacheUsage,
+  cacheUsage,
+  listCache,
+  type Pruned,
+  type PruneRequest,
+  pruneCache,
+} from "./cache/eviction.ts";
+export type { CacheEntry, CacheEntryKind } from "./cache/inventory.ts";
 export { type BuildOptions, type BuiltImage, buildImage } from "./image-build.ts";
 export { type CachedImage, defaultCacheDirectory, ImageCache, type ImageRecord } from "./image-cache.ts";
 export { extractVmlinux } from "./kernel/bzimage.ts";

@@ -67,7 +67,7 @@ export function buildRecipe(request: BuildRequest, options: SessionOptions = {})
     const there = session.rebuild ? undefined : await session.images.find(key);
     const record = await buildImages(session, images);
     await session.lease.keep("images", record.key);
-    await evictOldest(session.lease.folders, request.cacheMaxBytes ?? defaultMaxBytes);
+    if (session.making.size > before) await evictOldest(session.lease, request.cacheMaxBytes ?? defaultMaxBytes);
     const { references, digest, manifests, sizeBytes, software, inputs } = record;
     const cached = there !== undefined && session.making.size === before;
     session.emit({ image, stage: "done", cached, text: cached ? "nothing changed" : "built", sizeBytes });

@@ -27,7 +27,7 @@ export async function buildImages(session: BuildSession, images: readonly Planne
 async function build(session: BuildSession, images: readonly PlannedImage[], key: string): Promise<ImageRecord> {
   const wanted = images.some(({ layers }) => layers.some((layer) => layer.cached === undefined));
   const cached = wanted ? undefined : await session.images.find(key);
-  if (cached !== undefined) {
+  if (cached !== undefined && (await session.images.verify(key, cached, session.signal))) {
     for (const { layers } of images) for (const layer of layers) await session.layers.touch(layer.key);
     return cached;
   }

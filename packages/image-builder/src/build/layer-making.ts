@@ -29,8 +29,16 @@ export async function ensureLayer(
 ): Promise<LayerRecord> {
   const { cached, step, name, key } = layer;
   if (cached !== undefined) {
-    session.emit({ image, layer: name, stage: "build", cached: true, text: "cached", sizeBytes: cached.sizeBytes });
-    return cached;
+    if (await session.layers.verify(key, cached, session.signal)) {
+      session.emit({ image, layer: name, stage: "build", cached: true, text: "cached", sizeBytes: cached.sizeBytes });
+      return cached;
+    }
+    session.emit({ image, layer: name, stage: "build", text: "the cached layer was damaged: making it again" });
+    if (step === undefined) {
+      throw new PlatformError("IMAGE_CORRUPT", `the cached copy of the layer ${name} was damaged, and was removed`, {
+        remedy: "build again: it is read from where it came from",
+      });
+    }
   }
   if (step === undefined) throw new PlatformError("INTERNAL", `the layer ${name} is neither cached nor can it be made`);
   const known = session.making.get(key) ?? explained(session, image, layer, step, below);

@@ -4,6 +4,8 @@
  * Invariants: an entry appears whole, by one rename, after everything in it is on the disk; an entry is never changed; one whose files are missing or
  * have another size is removed and counts as absent. Two builds that publish one key both go on, with what the first has published.
  */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { readFile, rename, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { z } from "zod";
@@ -17,8 +19,8 @@ export interface EntryKind<R> {
   /** Name of the record's file. */
   readonly recordName: string;
   readonly schema: z.ZodType<R>;
-  /** Every file of the entry besides the record, relative to it. */
-  files(record: R): readonly { readonly path: string; readonly sizeBytes: number }[];
+  /** Every file of the entry besides the record, relative to it. `digest`: `sha256:<hex>` of what is in it. */
+  files(record: R): readonly { readonly path: string; readonly sizeBytes: number; readonly digest: string }[];
 }
 
 export class EntryStore<R> {
@@ -43,6 +45,21 @@ export class EntryStore<R> {
     if (record === undefined) await this.#discard(directory);
     else await this.touch(key);
     return record;
+  }
+
+  /**
+   * Reads every file of the entry that `find` has found: false when one of them is not what the record says, and then the entry is gone. Disks forget,
+   * and files that are linked into other folders are written to.
+   */
+  async verify(key: string, record: R, signal: AbortSignal): Promise<boolean> {
+    const directory = this.directory(key);
+    for (const { path, digest } of this.#kind.files(record)) {
+      if ((await fileDigest(join(directory, path), signal)) === digest) continue;
+      const aside = await this.#setAside(directory);
+      if (aside !== undefined) await removeTree(aside);
+      return false;
+    }
+    return true;
   }
 
   /** The entry was used now. */
@@ -90,6 +107,13 @@ export class EntryStore<R> {
       () => undefined,
     );
   }
+}
+
+async function fileDigest(file: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash("sha256");
+  const options = { highWaterMark: 1024 * 1024, signal };
+  for await (const chunk of createReadStream(file, options)) hash.update(chunk as Buffer);
+  return `sha256:${hash.digest("hex")}`;
 }
 
 const isTrue = (): boolean => true;

@@ -41,6 +41,7 @@ export class Lease {
     await sweep(folders);
     const lease = new Lease(folders, ownOwner(), randomBytes(6).toString("hex"));
     await mkdir(lease.workDirectory, { mode: 0o700 });
+    await lease.#awaitEvictions(everyDownload);
     return lease;
   }
 
@@ -58,16 +59,17 @@ export class Lease {
     if (this.#pins.has(name)) return;
     this.#pins.add(name);
     await writeFile(join(this.folders.pins, name), "");
-    const deadline = performance.now() + evictionWaitMs;
-    while (await isBeingEvicted(this.folders, category, key)) {
-      if (performance.now() > deadline) return;
-      await delay(pollMs);
-    }
+    await this.#awaitEvictions(`${category}-${key}`);
   }
 
   /** Like a pin, but it stays when the lease ends: until this process ends or prunes the cache. */
   async keep(category: Category, key: string): Promise<void> {
     await writeFile(join(this.folders.pins, `${category}-${key}.${this.#owner}.${keptSession}`), "");
+  }
+
+  async #awaitEvictions(mark: string): Promise<void> {
+    const deadline = performance.now() + evictionWaitMs;
+    while ((await isBeingEvicted(this.folders, mark)) && performance.now() < deadline) await delay(pollMs);
   }
 
   async end(): Promise<void> {
@@ -104,23 +106,63 @@ export async function releaseKept(folders: CacheFolders): Promise<void> {
   for (const pin of await livePins(folders)) if (pin.kept && pin.owner === owner) await rm(pin.file, { force: true });
 }
 
-/** Builds that run now, by their work directories. */
-export async function liveBuilds(folders: CacheFolders): Promise<readonly string[]> {
-  const names = await readdir(folders.work).catch(() => []);
-  return names.filter((name) => isAlive(name.split(".")[0] ?? "")).map((name) => join(folders.work, name));
-}
-
 /** Runs `evict` unless somebody has pinned the entry; says whether it ran. */
-export async function whileEvicting(
+export function whileEvicting(
   folders: CacheFolders,
   entry: { readonly category: Category; readonly key: string },
   evict: () => Promise<void>,
 ): Promise<boolean> {
-  const mark = join(folders.evicting, `${entry.category}-${entry.key}.${ownOwner()}`);
+  return marked(folders, `${entry.category}-${entry.key}`, evict, async () => {
+    const pins = await livePins(folders);
+    return !pins.some(({ category, key }) => category === entry.category && key === entry.key);
+  });
+}
+
+/** Runs `evict` unless a build runs, other than that of `own`: what kinds of steps keep for themselves has no pins. */
+export function whileNobodyBuilds(
+  folders: CacheFolders,
+  own: Lease | undefined,
+  evict: () => Promise<void>,
+): Promise<boolean> {
+  return marked(folders, everyDownload, evict, async () => {
+    const names = await readdir(folders.work).catch(() => []);
+    const others = names.filter((name) => !name.includes(asideMark) && join(folders.work, name) !== own?.workDirectory);
+    return !others.some((name) => isAlive(name.split(".")[0] ?? ""));
+  });
+}
+
+const asideMark = ".evicted-";
+
+/** A new name in the work directory for what is going to be removed: the next build removes it if we do not live to. */
+export const evictedPath = (folders: CacheFolders): string =>
+  join(folders.work, `${ownOwner()}${asideMark}${randomBytes(6).toString("hex")}`);
+
+/** Removes what dead processes left. */
+export async function sweep(folders: CacheFolders): Promise<void> {
+  for (const name of await readdir(folders.work).catch(() => [])) {
+    if (!isAlive(name.split(".")[0] ?? "")) await removeTree(join(folders.work, name));
+  }
+  for (const folder of [folders.pins, folders.evicting]) {
+    for (const name of await readdir(folder).catch(() => [])) {
+      if (!isAlive(name.split(".")[1] ?? "")) await rm(join(folder, name), { force: true });
+    }
+  }
+}
+
+/** Mark of an eviction of what has no key of its own. */
+const everyDownload = "downloads-all";
+
+async function marked(
+  folders: CacheFolders,
+  name: string,
+  evict: () => Promise<void>,
+  isFree: () => Promise<boolean>,
+): Promise<boolean> {
+  await mkdir(folders.evicting, { recursive: true });
+  const mark = join(folders.evicting, `${name}.${ownOwner()}.${randomBytes(4).toString("hex")}`);
   await writeFile(mark, "");
   try {
-    const pins = await livePins(folders);
-    if (pins.some(({ category, key }) => category === entry.category && key === entry.key)) return false;
+    if (!(await isFree())) return false;
     await evict();
     return true;
   } finally {
@@ -128,18 +170,7 @@ export async function whileEvicting(
   }
 }
 
-async function isBeingEvicted(folders: CacheFolders, category: Category, key: string): Promise<boolean> {
+async function isBeingEvicted(folders: CacheFolders, mark: string): Promise<boolean> {
   const marks = await readdir(folders.evicting);
-  return marks.some((name) => name.startsWith(`${category}-${key}.`) && isAlive(name.split(".")[1] ?? ""));
-}
-
-async function sweep(folders: CacheFolders): Promise<void> {
-  for (const name of await readdir(folders.work)) {
-    if (!isAlive(name.split(".")[0] ?? "")) await removeTree(join(folders.work, name));
-  }
-  for (const folder of [folders.pins, folders.evicting]) {
-    for (const name of await readdir(folder)) {
-      if (!isAlive(name.split(".")[1] ?? "")) await rm(join(folder, name), { force: true });
-    }
-  }
+  return marks.some((name) => name.startsWith(`${mark}.`) && isAlive(name.split(".")[1] ?? ""));
 }

@@ -67,7 +67,7 @@ export const layerEntry: EntryKind<LayerRecord> = {
     inputs: z.array(input),
     facts: texts,
   }) as unknown as z.ZodType<LayerRecord>,
-  files: ({ sizeBytes }) => [{ path: blobName, sizeBytes }],
+  files: ({ sizeBytes, digest: content }) => [{ path: blobName, sizeBytes, digest: content }],
 };
 
 export const imageEntry: EntryKind<ImageRecord> = {
@@ -94,5 +94,5 @@ export const imageEntry: EntryKind<ImageRecord> = {
     blobs: z.array(z.strictObject({ digest, sizeBytes: z.number().int().positive() })),
   }) as unknown as z.ZodType<ImageRecord>,
   files: ({ blobs }) =>
-    blobs.map((blob) => ({ path: `${layoutName}/blobs/${blob.digest.replace(":", "/")}`, sizeBytes: blob.sizeBytes })),
+    blobs.map((blob) => ({ ...blob, path: `${layoutName}/blobs/${blob.digest.replace(":", "/")}` })),
 };
