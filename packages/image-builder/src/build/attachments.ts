@@ -1,6 +1,8 @@
 /** Bill of materials and provenance as OCI referrers: artifacts whose `subject` is the platform's manifest, listed in the layout's index. */
 import { createHash } from "node:crypto";
 import type { LayerRecord } from "../cache/records.ts";
+import type { Recipe } from "../recipe-language/recipe.ts";
+import type { Input } from "../steps/input.ts";
 import { describeSupplyChain } from "../supply-chain/attachments.ts";
 import type { ImageText } from "./image-description.ts";
 import { referencesOf } from "./image-description.ts";
@@ -22,15 +24,12 @@ export async function attachDocuments(
     architecture,
     dateSeconds,
     manifestDigest: manifest.digest,
-    recipe: {
-      name: document.name,
-      digest: `sha256:${createHash("sha256").update(recipe.source.text).digest("hex")}`,
-    },
+    recipe: { name: document.name, digest: digestOf(recipe) },
     parameters,
     ...(document.licenses !== undefined && { licenses: document.licenses }),
     layers: layers.map(({ digest, name }) => ({ digest, name })),
     software: layers.flatMap(({ software }) => software),
-    inputs,
+    inputs: [...recipesBelow(image), ...inputs],
   });
   const attached: Descriptor[] = [];
   for (const { artifactType, annotations, blob } of documents) {
@@ -46,4 +45,13 @@ export async function attachDocuments(
     attached.push({ ...artifact, artifactType, annotations });
   }
   return attached;
+}
+
+const digestOf = ({ source }: Recipe): string => `sha256:${createHash("sha256").update(source.text).digest("hex")}`;
+
+/** What the recipes of the images below say is as much a part of the image as what this one says. */
+function recipesBelow({ below }: PlannedImage): readonly Input[] {
+  if (below === undefined || !("recipe" in below)) return [];
+  const name = `recipe ${below.document.name}`;
+  return [...recipesBelow(below), { kind: "file", name, digest: digestOf(below.recipe) }];
 }

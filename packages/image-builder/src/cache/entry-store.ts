@@ -19,6 +19,8 @@ export interface EntryKind<R> {
   /** Name of the record's file. */
   readonly recordName: string;
   readonly schema: z.ZodType<R>;
+  /** How much older it counts when the cache is bounded. */
+  readonly olderMs: number;
   /** Every file of the entry besides the record, relative to it. `digest`: `sha256:<hex>` of what is in it. */
   files(record: R): readonly { readonly path: string; readonly sizeBytes: number; readonly digest: string }[];
 }
@@ -64,7 +66,7 @@ export class EntryStore<R> {
 
   /** The entry was used now. */
   async touch(key: string): Promise<void> {
-    const now = new Date();
+    const now = new Date(Date.now() - this.#kind.olderMs);
     await utimes(join(this.directory(key), this.#kind.recordName), now, now).catch(() => {});
   }
 
@@ -85,8 +87,11 @@ export class EntryStore<R> {
         if (!taken || attempt > 2) throw error;
       }
       const record = await readEntry(this.#kind, directory);
-      if (record !== undefined) return record;
-      await this.#discard(directory);
+      if (record === undefined) await this.#discard(directory);
+      else {
+        await this.touch(key);
+        return record;
+      }
     }
   }
 

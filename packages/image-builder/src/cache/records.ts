@@ -53,6 +53,7 @@ const software = z.looseObject({ name: z.string(), version: z.string(), purl: z.
 // What we wrote ourselves is checked for being ours and whole; the fields inside inputs and software are their owners'.
 export const layerEntry: EntryKind<LayerRecord> = {
   category: "layers",
+  olderMs: 0,
   recordName: "layer.json",
   schema: z.strictObject({
     key: z.string(),
@@ -72,6 +73,8 @@ export const layerEntry: EntryKind<LayerRecord> = {
 
 export const imageEntry: EntryKind<ImageRecord> = {
   category: "images",
+  // An image goes before its layers: they hold the bytes, and it is soon put together again.
+  olderMs: 10_000,
   recordName: "image.json",
   schema: z.strictObject({
     key: z.string(),

@@ -1,0 +1,105 @@
+/** What lies in the cache or in a layout and is no longer what it was is found: made again where it can be, refused where it cannot, never passed on. */
+import assert from "node:assert/strict";
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import {
+  type BuildEvent,
+  type BuiltRecipe,
+  buildRecipe,
+  readSupplyChain,
+  verifyImage,
+} from "@liquidmetal/image-builder";
+
+const recipe = `name: test/tamper
+title: Two layers
+version: "1"
+date: 2026-11-01
+architectures: [amd64, arm64]
+layers:
+  - name: lower
+    files:
+      - {path: etc/lower, text: "${"lower ".repeat(500)}"}
+  - name: upper
+    files:
+      - {path: etc/upper, text: upper}
+`;
+
+/** Same length, other bytes: what sizes do not show. */
+async function flip(file: string): Promise<void> {
+  const bytes = await readFile(file);
+  bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 0xff, bytes.length >> 1);
+  await chmod(file, 0o644);
+  await writeFile(file, bytes);
+}
+
+describe("tampering with what was built", { timeout: 120_000 }, () => {
+  let directory = "";
+  let recipeFile = "";
+  let caches = 0;
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), "lm-tamper-"));
+    recipeFile = join(directory, "recipe.yaml");
+    await writeFile(recipeFile, recipe);
+  });
+  after(() => rm(directory, { recursive: true, force: true }));
+
+  const newCache = (): string => join(directory, `cache-${++caches}`);
+  const build = (cacheDirectory: string, events: BuildEvent[] = []): Promise<BuiltRecipe> =>
+    buildRecipe({ recipe: recipeFile, cacheDirectory, onEvent: (event) => events.push(event) });
+
+  const blobsOf = async (cacheDirectory: string): Promise<string[]> => {
+    const keys = await readdir(join(cacheDirectory, "layers"));
+    return keys.map((key) => join(cacheDirectory, "layers", key, "blob")).sort();
+  };
+
+  it("makes a layer again whose kept copy changed, and the image with it", async () => {
+    const cache = newCache();
+    const first = await build(cache);
+    for (const blob of await blobsOf(cache)) {
+      await flip(blob);
+      const events: BuildEvent[] = [];
+      const again = await build(cache, events);
+      assert.equal(again.digest, first.digest);
+      assert.equal(again.cached, false);
+      assert.equal(events.filter(({ text }) => /damaged: making it again/.test(text)).length, 1);
+      await verifyImage(again.layout);
+    }
+    assert.equal((await build(cache)).cached, true);
+  });
+
+  it("writes an image again of which another part changed", async () => {
+    const cache = newCache();
+    const first = await build(cache);
+    for (const name of await readdir(join(first.layout, "blobs/sha256"))) {
+      await flip(join(first.layout, "blobs/sha256", name));
+      const again = await build(cache);
+      assert.equal(again.digest, first.digest);
+      await verifyImage(again.layout);
+    }
+  });
+
+  it("finds every changed blob of a layout", async () => {
+    const { layout } = await build(newCache());
+    await verifyImage(layout);
+    for (const name of await readdir(join(layout, "blobs/sha256"))) {
+      const file = join(layout, "blobs/sha256", name);
+      const before = await readFile(file);
+      await flip(file);
+      await assert.rejects(verifyImage(layout), { code: "IMAGE_CORRUPT", message: new RegExp(name) });
+      await writeFile(file, before);
+    }
+    await verifyImage(layout);
+  });
+
+  it("has a bill of materials and a provenance attached that are about this image", async () => {
+    const { layout, digest } = await build(newCache());
+    const { manifests } = await verifyImage(layout);
+    assert.deepEqual(manifests[0]?.attached, ["application/spdx+json", "application/vnd.in-toto+json"]);
+    const [summary] = await readSupplyChain(layout);
+    assert.equal(summary?.manifestDigest, digest);
+    assert.equal(summary?.provenance?.recipe, "test/tamper");
+    assert.deepEqual(summary?.sbom?.packages, []);
+  });
+});
