@@ -7,13 +7,20 @@
  * Errors: TOOL_MISSING names the Debian package that has the tool, IMAGE_BUILD_FAILED carries the end of what it wrote to stderr.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import type { Writable } from "node:stream";
 import { PlatformError } from "@liquidmetal/foundation";
 
 /** The Debian (and Ubuntu) package of every tool that this room runs. */
 export const toolPackages: Readonly<Record<string, string>> = {
   "apt-get": "apt",
+  bwrap: "bubblewrap",
   depmod: "kmod",
   "dpkg-deb": "dpkg",
+  newgidmap: "uidmap",
+  newuidmap: "uidmap",
+  nsenter: "util-linux",
+  unshare: "util-linux",
   lz4: "lz4",
   xz: "xz-utils",
 };
@@ -28,6 +35,10 @@ export interface ToolOptions {
   readonly maxOutputBytes?: number;
   /** Written to the tool's stdin, which is closed after it. */
   readonly input?: Uint8Array;
+  /** Writes the tool's stdin, in place of `input`, and ends it. When it fails, the tool is killed and the call fails with its error. */
+  readonly writeInput?: (stdin: Writable) => Promise<void>;
+  /** A new file that takes all of stdout: nothing of it is kept in memory. */
+  readonly outputFile?: string;
   /** Called with each whole line of stdout as it comes. */
   readonly onLine?: (line: string) => void;
   /** The same of stderr. */
@@ -61,13 +72,15 @@ export async function tryTool(tool: string, args: readonly string[], options: To
   const ended =
     signal === undefined ? AbortSignal.timeout(timeoutMs) : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const { promise, resolve, reject } = Promise.withResolvers<ToolResult>();
+  const sink = options.outputFile === undefined ? "pipe" : openSync(options.outputFile, "wx", 0o600);
   const child = spawn(tool, args, {
     cwd: options.cwd,
     // One language for what is parsed; no questions asked.
     env: { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive", ...options.environment },
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["pipe", sink, "pipe"],
     detached: true,
   });
+  if (typeof sink === "number") closeSync(sink);
   const kill = (): void => killGroup(child);
   ended.addEventListener("abort", kill, { once: true });
   const chunks: Buffer[] = [];
@@ -75,30 +88,44 @@ export async function tryTool(tool: string, args: readonly string[], options: To
   let stderr = "";
   const lines = lineSplitter(options.onLine);
   const errorLines = lineSplitter(options.onErrorLine);
-  child.stdout.on("data", (chunk: Buffer) => {
+  child.stdout?.on("data", (chunk: Buffer) => {
     size += chunk.length;
     if (size > maxOutputBytes) kill();
     else chunks.push(chunk);
     lines(chunk);
   });
-  child.stderr.on("data", (chunk: Buffer) => {
+  child.stderr?.on("data", (chunk: Buffer) => {
     stderr = (stderr + chunk.toString()).slice(-keptErrorBytes);
     errorLines(chunk);
   });
   // A tool that ends before it has read everything makes the pipe fail: its exit code tells more.
-  child.stdin.on("error", () => {});
-  child.stdin.end(options.input ?? "");
+  child.stdin?.on("error", () => {});
+  let inputFailure: unknown;
+  if (options.writeInput === undefined || child.stdin === null) child.stdin?.end(options.input ?? "");
+  else {
+    options.writeInput(child.stdin).catch((error: unknown) => {
+      if (isClosedPipe(error)) return;
+      inputFailure = error;
+      kill();
+    });
+  }
   child.on("error", (error) => reject(failure(tool, error)));
   child.on("close", (exitCode, killedBy) => {
     ended.removeEventListener("abort", kill);
     if (signal?.aborted === true) reject(PlatformError.from(signal.reason, "CANCELLED", `${tool} was cancelled`));
     else if (ended.aborted) reject(failed(tool, `it did not end within ${timeoutMs} ms`));
+    else if (inputFailure !== undefined) reject(inputFailure);
     else if (size > maxOutputBytes) reject(failed(tool, `it wrote more than ${maxOutputBytes} bytes`));
     else if (exitCode === null) reject(failed(tool, `it was killed by ${killedBy}`));
     else resolve({ exitCode, stdout: Buffer.concat(chunks), stderr });
   });
   return promise;
 }
+
+const isClosedPipe = (error: unknown): boolean =>
+  error instanceof Error &&
+  "code" in error &&
+  ["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"].includes(String(error.code));
 
 const failed = (tool: string, why: string): PlatformError =>
   new PlatformError("IMAGE_BUILD_FAILED", `${tool} failed: ${why}`);

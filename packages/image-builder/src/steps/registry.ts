@@ -1,5 +1,6 @@
 /** Every kind of step there is. A new kind is a folder beside this file and a line here. */
 import { containers } from "./containers/step.ts";
+import { debian } from "./debian/step.ts";
 import { files } from "./files/step.ts";
 import { go } from "./go/step.ts";
 import { kernelDistroStep } from "./kernel-distro/step.ts";
@@ -10,5 +11,5 @@ import type { StepKind } from "./step-kind.ts";
 export type AnyStepKind = StepKind<unknown>;
 
 export const stepKinds: ReadonlyMap<string, AnyStepKind> = new Map(
-  [containers, files, go, kernelDistroStep, packages].map((kind) => [kind.name, kind as unknown as AnyStepKind]),
+  [containers, debian, files, go, kernelDistroStep, packages].map((kind) => [kind.name, kind as unknown as AnyStepKind]),
 );
