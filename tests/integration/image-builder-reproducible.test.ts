@@ -3,24 +3,31 @@
  * time zone, language and, on disk, another order of files.
  */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
 import { buildInChild, type ChildBuild } from "./image-builder-child.ts";
+import { ModuleProxy, module } from "./image-builder-module-proxy.ts";
 
 let directory = "";
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "lm-repro-"));
   await chmod(directory, 0o755);
 });
-after(() => rm(directory, { recursive: true, force: true }));
+after(async () => {
+  // Go makes the folders of its module cache read-only.
+  await promisify(execFile)("chmod", ["-R", "u+w", directory]);
+  await rm(directory, { recursive: true, force: true });
+});
 
 /** Builds the recipe in two worlds that have nothing in common but what the recipe says. */
 async function inTwoWorlds(
   name: string,
   recipes: readonly [string, string],
-  parameters: Record<string, string> = {},
+  environmentOf: (index: number) => Readonly<Record<string, string>> = () => ({}),
 ): Promise<[ChildBuild, ChildBuild]> {
   const worlds = [
     { umask: "022", environment: { TZ: "UTC", LANG: "C", LC_ALL: "C" } },
@@ -30,8 +37,9 @@ async function inTwoWorlds(
   for (const [index, world] of worlds.entries()) {
     const home = join(directory, `${name}-${index}`, "n".repeat(index * 40 + 1));
     for (const folder of ["cwd", "tmp", "cache"]) await mkdir(join(home, folder), { recursive: true });
-    const environment = { ...world.environment, HOME: home, TMPDIR: join(home, "tmp"), USER: `user${index}` };
-    const request = { recipe: recipes[index] ?? "", parameters, cacheDirectory: join(home, "cache") };
+    const own = { HOME: home, TMPDIR: join(home, "tmp"), USER: `user${index}` };
+    const environment = { ...world.environment, ...own, ...environmentOf(index) };
+    const request = { recipe: recipes[index] ?? "", cacheDirectory: join(home, "cache") };
     built.push(await buildInChild(request, { cwd: join(home, "cwd"), umask: world.umask, environment }));
     assert.deepEqual(await readdir(join(home, "tmp")), [], "nothing is left in the temporary folder");
     assert.deepEqual(await readdir(join(home, "cwd")), []);
@@ -97,6 +105,23 @@ describe("reproducible images", { timeout: 900_000 }, () => {
     const recipes = [await filesRecipe("in-order", false), await filesRecipe("turned", true)] as const;
     const [one, other] = await inTwoWorlds("files", recipes);
     await assertSame(one, other);
+  });
+
+  it("of Go programs, compiled from modules that lie elsewhere", async () => {
+    const proxy = new ModuleProxy(join(directory, "proxy"));
+    await proxy.publish("hello");
+    const recipes: [string, string] = [
+      await proxy.writeRecipe(join(directory, "go-here"), "hello"),
+      await proxy.writeRecipe(join(directory, "go-elsewhere/and/deeper"), "hello"),
+    ];
+    const { stdout } = await promisify(execFile)("go", ["env", "GOCACHE"]);
+    const [one, other] = await inTwoWorlds("go", recipes, (index) => ({
+      ...proxy.environment(join(directory, `modules-${index}`)),
+      // The standard library is compiled for others too: what is kept of it is shared, the program is compiled in each world.
+      GOCACHE: index === 0 ? stdout.trim() : join(directory, "go-cache"),
+    }));
+    await assertSame(one, other);
+    assert.ok(one.software.some(({ name }) => name === module));
   });
 
   it("of a kernel and its initrd: kernel/distro", async () => {
