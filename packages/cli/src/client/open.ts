@@ -14,9 +14,9 @@ export async function openHost(session: Session): Promise<HostClient> {
   const { flags, terminal } = session;
   const named =
     flags.text("host") ??
-    (flags.given("context") || flags.given("platform") ? undefined : setting(terminal.env, "LM_HOST"));
+    (flags.given("context") || namedPlatform(session) !== undefined ? undefined : setting(terminal.env, "LM_HOST"));
   const context =
-    named === undefined && !flags.given("platform")
+    named === undefined && namedPlatform(session) === undefined
       ? await currentContext(terminal.env, flags.text("context"))
       : undefined;
   const text = named ?? context?.host ?? `unix:${localPlatform(session).agentSocket}`;
@@ -36,7 +36,12 @@ export function setting(env: Session["terminal"]["env"], name: string): string |
 
 /** Name of the local platform meant by this run. */
 export function platformName(session: Session): string {
-  return session.flags.text("platform") ?? setting(session.terminal.env, "LM_PLATFORM") ?? "default";
+  return namedPlatform(session) ?? setting(session.terminal.env, "LM_PLATFORM") ?? "default";
+}
+
+/** By --platform; `linux/amd64` there is what `lm image build` shall build for. */
+function namedPlatform(session: Session): string | undefined {
+  return session.flags.list("platform").findLast((value) => !value.includes("/"));
 }
 
 /** The local platform that a command other than `lm up|down|status` means: by --platform and the environment. */

@@ -3,7 +3,7 @@
 /** What the nouns are, for the help. */
 export const nouns: Readonly<Record<string, string>> = {
   vm: "MicroVMs",
-  image: "Images on the host",
+  image: "Images",
   host: "The host",
   context: "Named hosts",
 };

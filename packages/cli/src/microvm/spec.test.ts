@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { NetworkInterface_IfaceType } from "@liquidmetal/api";
 import { PlatformError } from "@liquidmetal/foundation";
 import { command } from "../commands/vm/create.ts";
-import { bindOptionalValues, parseCommandLine } from "../program/parse.ts";
+import { bindValues, parseCommandLine } from "../program/parse.ts";
 import { parseLabelSelector } from "./label-selector.ts";
 import { parseSpec } from "./spec-file.ts";
 import { parseNetwork, parseVolume, specFromFlags } from "./spec-from-flags.ts";
@@ -18,7 +18,7 @@ const refused =
 function fromFlags(line: string, file?: Awaited<ReturnType<typeof parseSpec>>) {
   const { flags, positionals } = parseCommandLine(
     command,
-    bindOptionalValues(
+    bindValues(
       command,
       line.split(" ").filter((word) => word !== ""),
     ),

@@ -23,10 +23,13 @@ export interface WaitOptions {
   readonly onChange?: (view: MicroVmView) => void;
 }
 
+/** What a wait takes of a session. */
+export type WaitingSession = Pick<Session, "signal" | "clock">;
+
 const retryMs = 200;
 
 /** Resolves with the microVM once `reached` holds. DEADLINE_EXCEEDED; GUEST_FAILED or the reason's own; MICROVM_NOT_FOUND when it is deleted meanwhile. */
-export async function waitUntil(session: Session, host: HostClient, options: WaitOptions): Promise<MicroVmView> {
+export async function waitUntil(session: WaitingSession, host: HostClient, options: WaitOptions): Promise<MicroVmView> {
   let last: MicroVmView | undefined;
   let tolerant = options.failedBefore === true;
   const view = await watching(
@@ -55,7 +58,12 @@ export async function waitUntil(session: Session, host: HostClient, options: Wai
 }
 
 /** Resolves once the microVM is gone. */
-export async function waitUntilGone(session: Session, host: HostClient, uid: string, timeoutMs: number): Promise<void> {
+export async function waitUntilGone(
+  session: WaitingSession,
+  host: HostClient,
+  uid: string,
+  timeoutMs: number,
+): Promise<void> {
   let last: MicroVmView | undefined;
   const options: WaitOptions = { uid, timeoutMs, goal: "to be gone", reached: () => false };
   await watching(
@@ -72,7 +80,7 @@ export async function waitUntilGone(session: Session, host: HostClient, uid: str
 }
 
 async function watching<T>(
-  session: Session,
+  session: WaitingSession,
   host: HostClient,
   options: WaitOptions,
   judge: (view: MicroVmView, gone: boolean) => T | undefined,

@@ -5,13 +5,12 @@ import { command as create } from "../commands/vm/create.ts";
 import { command as list } from "../commands/vm/list.ts";
 import { command as ssh } from "../commands/vm/ssh.ts";
 import { age, elapsed, parseDurationMs } from "./duration.ts";
-import { bindOptionalValues, parseCommandLine } from "./parse.ts";
+import { bindValues, parseCommandLine } from "./parse.ts";
 import { resolveCommand } from "./resolve.ts";
 import { parseMiB, readableBytes } from "./size.ts";
 import { suggestion } from "./suggestion.ts";
 
-const parse = (command: typeof create, line: readonly string[]) =>
-  parseCommandLine(command, bindOptionalValues(command, line));
+const parse = (command: typeof create, line: readonly string[]) => parseCommandLine(command, bindValues(command, line));
 
 function refused(pattern: RegExp): (error: unknown) => boolean {
   return (error) =>

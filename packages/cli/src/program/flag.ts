@@ -1,7 +1,7 @@
 /** Flags and positionals as data, and the flags that every command takes. */
 
 /** What the shell offers for a value. */
-export type Completion = "file" | "vm" | "image" | "context" | "none";
+export type Completion = "file" | "vm" | "image" | "recipe" | "context" | "none";
 
 export interface Flag {
   /** Long name without dashes. */
@@ -12,6 +12,10 @@ export interface Flag {
   /** The value may be left out (`--wait` or `--wait=running`). */
   readonly valueOptional?: boolean;
   readonly repeatable?: boolean;
+  /** Values that take the next word with them: `--output registry REF` means `--output registry:REF`. */
+  readonly joins?: readonly string[];
+  /** Takes the place of a flag that every command has; what it means there it has to mean here too. */
+  readonly replacesGlobal?: boolean;
   readonly summary: string;
   /** What holds without the flag, for people. */
   readonly default?: string;
@@ -26,6 +30,12 @@ export interface Positional {
   readonly repeatable?: boolean;
   readonly choices?: readonly string[];
   readonly complete?: Completion;
+}
+
+/** All flags of a command: its own, and the global ones that it does not replace. */
+export function flagsOf(command: { readonly flags: readonly Flag[] }): readonly Flag[] {
+  const replaced = new Set(command.flags.flatMap((flag) => (flag.replacesGlobal === true ? [flag.name] : [])));
+  return [...command.flags, ...globalFlags.filter((flag) => !replaced.has(flag.name))];
 }
 
 /** Flags that every command takes. */

@@ -2,7 +2,7 @@
 import { nouns } from "../commands/nouns.ts";
 import { renderTable } from "../output/table.ts";
 import type { Command } from "./command.ts";
-import { type Flag, globalFlags } from "./flag.ts";
+import { type Flag, flagsOf, globalFlags } from "./flag.ts";
 
 export function commandHelp(command: Command): string {
   const sections = [command.summary, `Usage:\n  ${usageLine(command)}`];
@@ -11,7 +11,8 @@ export function commandHelp(command: Command): string {
     sections.push(`Arguments:\n${rows(command.positionals.map((each) => [each.name, each.summary]))}`);
   }
   if (command.flags.length > 0) sections.push(`Flags:\n${rows(command.flags.map(flagRow))}`);
-  sections.push(`Flags of every command:\n${rows(globalFlags.map(flagRow))}`);
+  const shared = flagsOf(command).filter((flag) => globalFlags.includes(flag));
+  sections.push(`Flags of every command:\n${rows(shared.map(flagRow))}`);
   if (command.examples.length > 0)
     sections.push(`Examples:\n${command.examples.map((line) => `  ${line}\n`).join("")}`);
   return `${sections.map((section) => section.trimEnd()).join("\n\n")}\n`;

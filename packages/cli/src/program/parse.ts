@@ -1,12 +1,12 @@
 /** The command line of one command, parsed by commander from the command's own declaration. */
 import { CommanderError, Option, Command as Parser } from "commander";
 import type { Command, Invocation } from "./command.ts";
-import { type Flag, globalFlags } from "./flag.ts";
+import { type Flag, flagsOf } from "./flag.ts";
 import { FlagValues, type RawFlagValue, usage } from "./flag-values.ts";
 
 /** A switch that is given twice, or a single value given twice, is taken as last said; unknown flags are errors with a suggestion. Throws REQUEST_INVALID. */
 export function parseCommandLine(command: Command, argv: readonly string[]): Invocation {
-  const flags = [...command.flags, ...globalFlags];
+  const flags = flagsOf(command);
   const parser = new Parser(command.path.join(" "))
     .exitOverride()
     .helpOption(false)
@@ -53,13 +53,41 @@ function valuesOf(parser: Parser, flags: readonly Flag[]): ReadonlyMap<string, R
   return values;
 }
 
-/** Optional values bind only with `=`; commander would take the next word. */
-export function bindOptionalValues(command: Command, argv: readonly string[]): readonly string[] {
-  const optional = new Set(
-    [...command.flags, ...globalFlags].flatMap((flag) => (flag.valueOptional === true ? [`--${flag.name}`] : [])),
-  );
+/** Optional values bind only with `=`; commander would take the next word. Values that take the next word with them are joined to it by a colon. */
+export function bindValues(command: Command, argv: readonly string[]): readonly string[] {
+  const flags = flagsOf(command);
+  const optional = new Set(flags.flatMap((flag) => (flag.valueOptional === true ? [`--${flag.name}`] : [])));
   const end = argv.indexOf("--");
-  return argv.map((word, index) => (optional.has(word) && (end < 0 || index < end) ? `${word}=true` : word));
+  const words: string[] = [];
+  for (let index = 0; index < argv.length; index += 1) {
+    const word = argv[index] ?? "";
+    const next = argv[index + 1];
+    const ours = end < 0 || index < end;
+    const joining = ours ? joiningFlag(flags, word) : undefined;
+    if (joining?.inline !== undefined && next !== undefined && !next.startsWith("-")) {
+      words.push(`${word}:${next}`);
+      index += 1;
+    } else if (joining !== undefined && next !== undefined && joining.values.includes(next)) {
+      const reference = argv[index + 2];
+      words.push(word, reference === undefined || reference.startsWith("-") ? next : `${next}:${reference}`);
+      index += reference === undefined || reference.startsWith("-") ? 1 : 2;
+    } else words.push(ours && optional.has(word) ? `${word}=true` : word);
+  }
+  return words;
+}
+
+/** The flag that `word` is, when it has values that join: alone (`--output`), or with such a value (`--output=registry`). */
+function joiningFlag(
+  flags: readonly Flag[],
+  word: string,
+): { readonly values: readonly string[]; readonly inline?: string } | undefined {
+  const [name = "", inline] = word.split("=", 2);
+  const flag = flags.find(
+    (each) => name === `--${each.name}` || (each.short !== undefined && name === `-${each.short}`),
+  );
+  if (flag?.joins === undefined) return undefined;
+  if (inline === undefined) return { values: flag.joins };
+  return flag.joins.includes(inline) ? { values: flag.joins, inline } : undefined;
 }
 
 const camel = (name: string): string => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());

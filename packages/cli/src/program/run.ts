@@ -47,14 +47,15 @@ export async function run(options: RunOptions): Promise<number> {
 async function execute(path: string, argv: readonly string[], options: RunOptions): Promise<number> {
   const load = catalogue[path];
   if (load === undefined) throw usage(`there is no command '${path}'`);
-  const [{ command }, { bindOptionalValues, parseCommandLine }, { Session }] = await Promise.all([
+  const [{ command }, { bindValues, parseCommandLine }, { Session }] = await Promise.all([
     load(),
     import("./parse.ts"),
     import("./session.ts"),
   ]);
-  const invocation = parseCommandLine(command, bindOptionalValues(command, argv));
+  const invocation = parseCommandLine(command, bindValues(command, argv));
   const format: OutputFormat = outputFormat(
-    invocation.flags.text("output") ?? options.terminal.env["LM_OUTPUT"] ?? "table",
+    // `lm image build` says with --output also where the image goes; everywhere else nothing but a format gets through the parser.
+    invocation.flags.list("output").findLast(isOutputFormat) ?? options.terminal.env["LM_OUTPUT"] ?? "table",
   );
   await using session = new Session({
     terminal: options.terminal,

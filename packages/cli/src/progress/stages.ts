@@ -84,6 +84,14 @@ export class StageRenderer implements Disposable {
     }
   }
 
+  /** A line that stays, above the stage that runs: a part of it that has ended. */
+  line(text: string): void {
+    const redrawn = this.#open && this.#options.live;
+    if (redrawn) this.#timer?.cancel();
+    this.#write(`${redrawn ? "\r\u001b[2K" : ""}${text}\n`);
+    if (redrawn) this.#redraw();
+  }
+
   /** Leaves the terminal clean, whatever happened. A stage that still runs is shown as not finished. */
   [Symbol.dispose](): void {
     if (this.#open) this.#end("red", "✗", "not finished");

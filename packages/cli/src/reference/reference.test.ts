@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { allCommands, catalogue } from "../commands/catalogue.ts";
-import { globalFlags } from "../program/flag.ts";
+import { flagsOf } from "../program/flag.ts";
 import { commandHelp } from "../program/help.ts";
 import { helpFor } from "../program/help-topics.ts";
 import { completionScript } from "./completion.ts";
@@ -22,9 +22,9 @@ describe("the commands, as they are declared", async () => {
     );
   });
 
-  test("have no flag twice, and none that hides a global one", () => {
+  test("have no flag twice, and none that hides a global one unless it says so", () => {
     for (const command of commands) {
-      const flags = [...command.flags, ...globalFlags];
+      const flags = flagsOf(command);
       const names = flags.map((flag) => flag.name);
       const shorts = flags.flatMap((flag) => (flag.short === undefined ? [] : [flag.short]));
       assert.equal(new Set(names).size, names.length, command.path.join(" "));

@@ -7,7 +7,7 @@ export const command: Command = {
   path: ["_complete"],
   summary: "Names for completion",
   hidden: true,
-  positionals: [{ name: "KIND", summary: "vm, image or context", required: true }],
+  positionals: [{ name: "KIND", summary: "vm, image, recipe or context", required: true }],
   flags: [],
   examples: [],
   run: async (invocation, session) => {
@@ -22,6 +22,10 @@ export const command: Command = {
       if (kind === "context") {
         const { readContexts } = await import("../../context/context-file.ts");
         return (await readContexts(session.terminal.env)).contexts.map((context) => context.name);
+      }
+      if (kind === "recipe") {
+        const { libraryBuilder } = await import("../../image/library-builder.ts");
+        return (await libraryBuilder().recipes()).map((recipe) => recipe.name);
       }
       const options = { signal: AbortSignal.any([session.signal, AbortSignal.timeout(timeoutMs)]), timeoutMs };
       const host = await session.host();

@@ -1,18 +1,35 @@
 /** `lm image inspect`. */
 import type { Command } from "../../program/command.ts";
+import { buildFlags } from "./build-flags.ts";
 
 export const command: Command = {
   path: ["image", "inspect"],
   summary: "Show one image",
-  positionals: [{ name: "REF", summary: "image reference", required: true, complete: "image" }],
-  flags: [],
-  examples: ["lm image inspect registry.local/debian:12 -o json"],
+  description:
+    "An image on the host as the host knows it; an image in files, or one that was built from a recipe here, with its platforms, layers, labels, how it boots and what is attached to it.",
+  positionals: [
+    {
+      name: "IMAGE",
+      summary: "reference on the host, recipe that is built, oci:DIR, or oci-archive:FILE",
+      required: true,
+      complete: "image",
+    },
+  ],
+  flags: [
+    ...buildFlags,
+    { name: "sbom", summary: "print the SPDX document of what is in it" },
+    { name: "provenance", summary: "print the SLSA statement of what it was made of" },
+  ],
+  examples: [
+    "lm image inspect registry.local/debian:12 -o json",
+    "lm image inspect base/tiny",
+    "lm image inspect oci:out --sbom",
+  ],
   run: async (invocation, session) => {
-    const { imagePresentation, describeImage } = await import("../../image/view.ts");
-    const { printOne } = await import("../../output/print.ts");
-    const host = await session.host();
-    const image = await host.inspectImage(invocation.positionals[0] ?? "", { signal: session.signal });
-    await printOne(session, image, imagePresentation(session.clock.nowMs()), describeImage);
-    return undefined;
+    const [{ inspectImage }, { libraryBuilder }] = await Promise.all([
+      import("../../image/inspect.ts"),
+      import("../../image/library-builder.ts"),
+    ]);
+    return inspectImage(invocation, session, libraryBuilder());
   },
 };
