@@ -68,13 +68,19 @@ export function packageUrl(vendor: string, { name, version, architecture }: Pack
 }
 
 /** One line of the bill of materials. */
-export function packageSoftware(vendor: string, identity: PackageIdentity, sha256?: string): Software {
+export function packageSoftware(
+  vendor: string,
+  identity: PackageIdentity,
+  sha256?: string,
+  license?: string,
+): Software {
   const { name, version, source } = identity;
   return {
     name,
     version,
     purl: packageUrl(vendor, identity),
     ...(source !== name && { source }),
+    ...(license !== undefined && { license }),
     ...(sha256 !== undefined && { digest: `sha256:${sha256}` }),
   };
 }

@@ -11,6 +11,7 @@ import { installedPackages, type PackageIdentity, packageSoftware } from "../../
 import { downloadPackages } from "../../debian/deb-store.ts";
 import { isDevice, makeDebianRoot } from "../../debian/debian-root.ts";
 import { packageInputs, type ResolvedPackage, resolvePackages } from "../../debian/resolution.ts";
+import { installedLicense } from "../../supply-chain/installed-license.ts";
 import { readContent } from "../../tree/content.ts";
 import { difference } from "../../tree/difference.ts";
 import { FileTree } from "../../tree/file-tree.ts";
@@ -89,24 +90,25 @@ async function make(fields: DebianFields, _resolution: Resolution, context: Make
     report: context.report,
     signal,
   });
-  const software = installedSoftware(statusOf(whole), before, resolved);
+  const software = installedSoftware(whole, before, resolved);
   if (below === undefined) return { tree: whole, software };
   context.report("comparing with the layers below");
   return { tree: await difference(below, whole, { dateSeconds, signal }), software };
 }
 
 function installedSoftware(
-  after: ReadonlyMap<string, PackageIdentity>,
+  whole: FileTree,
   before: ReadonlyMap<string, PackageIdentity>,
   resolved: readonly ResolvedPackage[],
 ): MadeLayer["software"] {
-  const fresh = [...after.values()].filter(({ name, version }) => before.get(name)?.version !== version);
+  const fresh = [...statusOf(whole).values()].filter(({ name, version }) => before.get(name)?.version !== version);
   const known = new Map(resolved.map((one) => [`${one.name}=${one.version}`, one]));
   return fresh
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map((identity) => {
       const origin = known.get(`${identity.name}=${identity.version}`);
-      return packageSoftware(origin?.vendor ?? "debian", identity, origin?.sha256);
+      const license = installedLicense(whole, identity.name);
+      return packageSoftware(origin?.vendor ?? "debian", identity, origin?.sha256, license);
     });
 }
 

@@ -14,6 +14,7 @@ import { packageInputs, type ResolvedPackage, resolvePackages } from "../../debi
 import { sharedLibrariesOf } from "../../debian/shared-libraries.ts";
 import { fetchAndUnpack, type UnpackedPackage } from "../../debian/unpacking.ts";
 import { isElf } from "../../elf-file.ts";
+import { installedLicense } from "../../supply-chain/installed-license.ts";
 import { FileTree } from "../../tree/file-tree.ts";
 import type { MadeLayer, MakeContext, Resolution, StepContext, StepKind } from "../step-kind.ts";
 import { type AppletLinks, type PackagesFields, packagesFields } from "./fields.ts";
@@ -61,7 +62,10 @@ async function make(fields: PackagesFields, _resolution: Resolution, context: Ma
   if (fields.copyrights !== false) await layer.addCopyrights();
   return {
     tree: layer.tree,
-    software: layer.givers().map((one) => packageSoftware(one.vendor, one, one.sha256)),
+    software: layer.givers().map((one) => {
+      const license = installedLicense(layer.tree, one.name);
+      return packageSoftware(one.vendor, one, one.sha256, license);
+    }),
     facts: versionFacts(fields, resolved),
   };
 }
