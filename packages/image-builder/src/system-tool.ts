@@ -23,6 +23,7 @@ export const toolPackages: Readonly<Record<string, string>> = {
   unshare: "util-linux",
   lz4: "lz4",
   xz: "xz-utils",
+  setpriv: "util-linux",
 };
 
 export interface ToolOptions {

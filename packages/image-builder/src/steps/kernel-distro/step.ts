@@ -10,6 +10,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PlatformError } from "@liquidmetal/foundation";
 import { z } from "zod";
+import type { ArchiveChoice, ArchiveOptions } from "../../debian/apt-archive.ts";
 import { packageSoftware } from "../../debian/control-stanzas.ts";
 import { packageInputs, type ResolvedPackage, resolvePackages } from "../../debian/resolution.ts";
 import { fetchAndUnpack, type UnpackedPackage } from "../../debian/unpacking.ts";
@@ -23,17 +24,18 @@ import {
   shellPackage,
 } from "../../kernel/distro-kernel.ts";
 import { depmodInput, moduleTree, nodeModules } from "../../kernel/module-tree.ts";
+import { installedLicense } from "../../supply-chain/installed-license.ts";
 import { FileTree } from "../../tree/file-tree.ts";
 import type { Input } from "../input.ts";
+import { packageName, sourcesField, suiteField } from "../packages/fields.ts";
 import type { MadeLayer, MakeContext, Resolution, StepContext, StepKind } from "../step-kind.ts";
 
-export interface KernelDistroFields {
+export interface KernelDistroFields extends ArchiveChoice {
   readonly anyOf?: readonly (readonly string[])[] | undefined;
   readonly boot?: boolean | undefined;
   readonly modules?: { readonly directory: string; readonly select?: readonly string[] | undefined } | undefined;
 }
 
-const packageName = z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/, "must be the name of a package");
 const directory = z
   .string()
   .regex(
@@ -50,6 +52,8 @@ const fields: z.ZodType<KernelDistroFields> = z
       .describe(
         "Sets of packages with a kernel, the first that the archive has is taken. Default: Debian's cloud kernel, Ubuntu's for virtual machines, any kernel.",
       ),
+    suite: suiteField,
+    sources: sourcesField,
     boot: z
       .boolean()
       .optional()
@@ -76,7 +80,7 @@ const fields: z.ZodType<KernelDistroFields> = z
     "with boot: false and no modules nothing is made",
   );
 
-export const kernelDistroStep: StepKind<KernelDistroFields> = {
+export const kernelDistro: StepKind<KernelDistroFields> = {
   name: "kernel-distro",
   summary: "The distribution's kernel for virtual machines with an initrd, or its modules for a root volume.",
   revision: 1,
@@ -101,7 +105,7 @@ async function make(step: KernelDistroFields, resolution: Resolution, context: M
       remedy: "build again",
     });
   }
-  const packages = await fetchAndUnpack(resolved, archiveOptions(context, { workDirectory }));
+  const packages = await fetchAndUnpack(resolved, { ...archiveOptions(step, context), workDirectory });
   const files = await kernelFiles(packages);
   const tree = new FileTree();
   if (step.boot !== false) {
@@ -122,7 +126,7 @@ async function make(step: KernelDistroFields, resolution: Resolution, context: M
   const kernel = resolved.find(({ name }) => isKernelPackage(name));
   return {
     tree,
-    software: resolved.map((one) => packageSoftware(one.vendor, one, one.sha256)),
+    software: resolved.map((one) => packageSoftware(one.vendor, one, one.sha256, installedLicense(tree, one.name))),
     facts: { "kernel-release": files.release, "kernel-version": kernel?.version ?? files.release },
   };
 }
@@ -135,16 +139,18 @@ async function usedPackages(step: KernelDistroFields, context: StepContext): Pro
     throw new PlatformError("CAPABILITY_MISSING", `kernel-distro is not for ${context.architecture}: only for amd64`);
   }
   const sets = (step.anyOf ?? kernelPackages).map((names) => (step.boot === false ? names : [...names, shellPackage]));
-  const resolved = await resolvePackages(sets, archiveOptions(context, {}));
+  const resolved = await resolvePackages(sets, archiveOptions(step, context));
   return resolved.filter(({ name }) => isUsedPackage(name) && (step.boot !== false || name !== shellPackage));
 }
 
-function archiveOptions<T extends object>(
-  { architecture, cacheDirectory, report, signal }: StepContext,
-  more: T,
-): T & Pick<StepContext, "architecture" | "cacheDirectory" | "report" | "signal"> {
-  return { architecture, cacheDirectory, report, signal, ...more };
-}
+const archiveOptions = (step: KernelDistroFields, context: StepContext): ArchiveOptions => ({
+  architecture: context.architecture,
+  cacheDirectory: context.cacheDirectory,
+  choice: { suite: step.suite, sources: step.sources },
+  directory: context.recipeDirectory,
+  report: context.report,
+  signal: context.signal,
+});
 
 const initText = (context: StepContext): Promise<string> =>
   readFile(join(context.guestDirectory, "initrd/init"), "utf8");
