@@ -107,6 +107,12 @@ describe("reproducible images", { timeout: 900_000 }, () => {
     await assertSame(one, other);
   });
 
+  it("of chosen files of Debian packages: base/tiny", async () => {
+    const [one, other] = await inTwoWorlds("tiny", ["base/tiny", "base/tiny"]);
+    await assertSame(one, other);
+    assert.ok(one.software.some(({ name }) => name.startsWith("busybox")));
+  });
+
   it("of Go programs, compiled from modules that lie elsewhere", async () => {
     const proxy = new ModuleProxy(join(directory, "proxy"));
     await proxy.publish("hello");
