@@ -83,7 +83,7 @@ export function chainIdOf(diffIds: readonly string[]): string {
 /** The manifest `digest`, or, when that is an index, its only manifest. */
 async function manifestDocument(layout: string, digest: string): Promise<Document> {
   const listed = index.parse(JSON.parse(await readFile(join(layout, "index.json"), "utf8"))).manifests;
-  const found = listed.find((one) => one.digest === digest) ?? listed[0];
+  const found = listed.find((one) => one.digest === digest);
   if (found === undefined) throw corrupt(digest, "its layout has no manifest");
   const document = await documentOf(layout, found);
   if (!/(image\.index|manifest\.list)/.test(document.mediaType)) return document;

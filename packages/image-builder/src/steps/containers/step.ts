@@ -36,7 +36,7 @@ export const containers: StepKind<ContainersFields> = {
       const name = names[number] ?? entry.recipe;
       context.report(name, { done: number, total: fields.images.length });
       const built = await buildOne(entry, number, context);
-      checkVersion(name, built.image);
+      checkVersion(name, built.image, context);
       images.push({ name, pinned: entry.pinned ?? true, image: built.image });
       software.push(...built.software);
     }
@@ -61,15 +61,28 @@ async function buildOne(
   return { image: await readBuiltImage(layout, digest, layers, context.signal), software };
 }
 
-/** A tag is a promise: what kubeadm asks for as 3.6.8-0 may not be 3.5. */
-function checkVersion(name: string, { version }: BuiltImage): void {
-  if (version === undefined || version === "") return;
-  const tag = name.slice(name.lastIndexOf(":") + 1).replace(/^v/, "");
-  const plain = version.replace(/^v/, "");
-  if (tag === plain || tag.startsWith(`${plain}-`)) return;
-  throw new PlatformError("IMAGE_BUILD_FAILED", `${name} is asked for, and the recipe makes version ${version}`, {
-    remedy: "choose the recipe's version parameter so that it fits, in `tables` of the recipe",
-  });
+/**
+ * A tag is a promise: what is asked for as 3.6.8-0 may be a newer version, which is said, but never an older one. Versions that cannot be compared pass.
+ */
+function checkVersion(name: string, { version = "" }: BuiltImage, context: MakeContext): void {
+  const tag = name.slice(name.lastIndexOf(":") + 1);
+  const [asked, made] = [numbersOf(tag), numbersOf(version)];
+  if (asked === undefined || made === undefined) return;
+  const order = asked.map((number, index) => (made[index] ?? 0) - number).find((difference) => difference !== 0) ?? 0;
+  if (order > 0) context.report(`${name} is version ${version}, which is newer than its tag`);
+  if (order >= 0) return;
+  throw new PlatformError(
+    "IMAGE_BUILD_FAILED",
+    `${name} is asked for, and the recipe makes version ${version}, which is older`,
+    {
+      remedy: "choose the version parameter of the image's recipe so that it fits",
+    },
+  );
+}
+
+function numbersOf(version: string): readonly number[] | undefined {
+  const found = /^v?(\d+)\.(\d+)(?:\.(\d+))?/.exec(version);
+  return found?.slice(1).map((part: string | undefined) => Number(part ?? 0));
 }
 
 function pauseName(names: readonly string[]): string {
