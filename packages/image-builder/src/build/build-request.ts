@@ -17,7 +17,7 @@ export interface BuildRequest {
   readonly recipesDirectory?: string;
   /** Seconds since 1970, in place of the recipes' dates. Default: the environment's SOURCE_DATE_EPOCH, if it is set. */
   readonly sourceDateEpoch?: number;
-  /** Makes every layer of the image (not of the images inside it) again. */
+  /** Makes every layer again, also those of the images inside it and below it. What kinds of steps keep for themselves stays. */
   readonly rebuild?: boolean;
   /** Bound of the cache after the build: the least recently used goes first. Default 20 GiB. */
   readonly cacheMaxBytes?: number;

@@ -10,6 +10,7 @@ import { RecipeLibrary } from "../recipe-language/recipe-library.ts";
 import { type AnyStepKind, stepKinds } from "../steps/registry.ts";
 import type { FileTree } from "../tree/file-tree.ts";
 import type { BuildEvent, BuildRequest } from "./build-request.ts";
+import type { BuiltImages } from "./image-assembly.ts";
 import type { PlannedImage } from "./planned-image.ts";
 import { WaitGraph } from "./wait-graph.ts";
 
@@ -35,7 +36,7 @@ export class BuildSession {
   /** Plans and layers in the making: asked for twice, made once. */
   readonly plans: Map<string, Promise<PlannedImage>> = new Map();
   readonly making: Map<string, Promise<LayerRecord>> = new Map();
-  readonly building: Map<string, Promise<ImageRecord>> = new Map();
+  readonly building: Map<string, Promise<BuiltImages>> = new Map();
   readonly trees: Map<string, Promise<FileTree>> = new Map();
   readonly #abort = new AbortController();
   readonly #started = performance.now();

@@ -62,14 +62,10 @@ export function buildRecipe(request: BuildRequest, options: SessionOptions = {})
   return inSession(request, options, async (session) => {
     const images = await planAll(session, request);
     const image = images[0]?.document.name ?? "";
-    const before = session.making.size;
-    const key = imageKey(images);
-    const there = session.rebuild ? undefined : await session.images.find(key);
-    const record = await buildImages(session, images);
+    const { record, cached } = await buildImages(session, images);
     await session.lease.keep("images", record.key);
-    if (session.making.size > before) await evictOldest(session.lease, request.cacheMaxBytes ?? defaultMaxBytes);
+    if (!cached) await evictOldest(session.lease, request.cacheMaxBytes ?? defaultMaxBytes);
     const { references, digest, manifests, sizeBytes, software, inputs } = record;
-    const cached = there !== undefined && session.making.size === before;
     session.emit({ image, stage: "done", cached, text: cached ? "nothing changed" : "built", sizeBytes });
     return {
       reference: references[0] ?? "",

@@ -10,30 +10,37 @@ import { keyOf } from "./canonical.ts";
 import { describeImage, type ImageText, referencesOf } from "./image-description.ts";
 import { type Descriptor, ImageLayout, mediaTypes } from "./image-layout.ts";
 import { ensureLayer } from "./layer-making.ts";
+import { checkLinks } from "./link-check.ts";
 import type { PlannedImage } from "./planned-image.ts";
 
 /** The key of an image for these architectures: for one it is the plan's own. */
 export const imageKey = (images: readonly PlannedImage[]): string =>
   images.length === 1 ? (images[0]?.key ?? "") : keyOf(images.map(({ key }) => key));
 
+export interface BuiltImages {
+  readonly record: ImageRecord;
+  /** It was there, whole. */
+  readonly cached: boolean;
+}
+
 /** One recipe for one or more architectures, from the cache or made now. */
-export async function buildImages(session: BuildSession, images: readonly PlannedImage[]): Promise<ImageRecord> {
+export async function buildImages(session: BuildSession, images: readonly PlannedImage[]): Promise<BuiltImages> {
   const key = imageKey(images);
   const known = session.building.get(key) ?? build(session, images, key);
   session.building.set(key, known);
   return await known;
 }
 
-async function build(session: BuildSession, images: readonly PlannedImage[], key: string): Promise<ImageRecord> {
-  const wanted = images.some(({ layers }) => layers.some((layer) => layer.cached === undefined));
-  const cached = wanted ? undefined : await session.images.find(key);
-  if (cached !== undefined && (await session.images.verify(key, cached, session.signal))) {
+async function build(session: BuildSession, images: readonly PlannedImage[], key: string): Promise<BuiltImages> {
+  const record = session.rebuild ? undefined : await session.images.find(key);
+  if (record !== undefined && (await session.images.verify(key, record, session.signal))) {
     for (const { layers } of images) for (const layer of layers) await session.layers.touch(layer.key);
-    return cached;
+    return { record, cached: true };
   }
   const built: BuiltPlatform[] = [];
   for (const image of images) built.push({ image, layers: await makeLayers(session, image) });
-  return await assemble(session, built, key);
+  for (const { layers } of built) await checkLinks(session, layers);
+  return { record: await assemble(session, built, key), cached: false };
 }
 
 interface BuiltPlatform {

@@ -20,8 +20,21 @@ import { treeOfLayers } from "./tree-below.ts";
 /** Progress of packing is told so often at most. */
 const tellEveryMs = 200;
 
-/** The record of a layer, from the cache or made now. `below`: all layers under it, from the bottom up. */
+/**
+ * The record of a layer, from the cache or made now. `below`: all layers under it, from the bottom up. It says names and inputs of this recipe: another
+ * recipe may have made the same layer first, and what comes out must not depend on that.
+ */
 export async function ensureLayer(
+  session: BuildSession,
+  image: string,
+  layer: PlannedLayer,
+  below: readonly LayerRecord[],
+): Promise<LayerRecord> {
+  const { recipe, name, inputs } = layer;
+  return { ...(await storedLayer(session, image, layer, below)), recipe, name, inputs };
+}
+
+async function storedLayer(
   session: BuildSession,
   image: string,
   layer: PlannedLayer,
@@ -85,25 +98,17 @@ async function make(
         emit({ image, layer: layer.name, stage: "pack", text: "packing", done, total }),
       ),
       signal: session.signal,
-      // What lies below is only in the key, and only may be in the bytes, of layers that are made from it.
-      ...(resolution.dependsOnBelow && below.length > 0 && { below: await treeBelow() }),
+      // What lies below is only in the key, and only may be in the bytes, of layers that are made from it. The others say nothing of directories that
+      // they only put something into: unpackers leave those as they are below.
+      ...(resolution.dependsOnBelow && !step.lowest ? { below: await treeBelow() } : { withoutImplied: !step.lowest }),
     });
     await checkUnchanged(step, layer.name);
     const { mediaType, digest, diffId, sizeBytes } = packed;
     const { key, recipe, name, inputs } = layer;
     const { software, facts = {} } = made;
-    const record = {
-      key,
-      recipe,
-      name,
-      kind: kind.name,
-      mediaType,
-      digest,
-      diffId,
-      sizeBytes,
-      software,
-      inputs,
-      facts,
+    const record: LayerRecord = {
+      ...{ key, recipe, name, kind: kind.name, mediaType, digest, diffId, sizeBytes, software, inputs, facts },
+      ...shapeOf(made.tree),
     };
     await writeFile(join(staged, layerEntry.recordName), JSON.stringify(record));
     await chmod(join(staged, blobName), 0o444);
@@ -115,6 +120,14 @@ async function make(
     await removeTree(workDirectory);
     await removeTree(staged);
   }
+}
+
+function shapeOf(tree: FileTree): Pick<LayerRecord, "links" | "implied"> {
+  const entries = [...tree.entries()];
+  return {
+    links: entries.filter(([, { kind }]) => kind === "symlink").map(([path]) => path),
+    implied: entries.filter(([path]) => tree.implied(path)).map(([path]) => path),
+  };
 }
 
 /** Somebody may have saved a file of the recipe meanwhile: the layer would not be what its key says. */

@@ -33,7 +33,7 @@ export function nestedBuilds(
     },
     async build(nested, directory) {
       const image = await planned(nested);
-      const record = await line.run(() => buildImages(session, [image]), session.signal);
+      const { record } = await line.run(() => buildImages(session, [image]), session.signal);
       await linkLayout(join(session.images.directory(record.key), layoutName), directory);
       return { digest: record.digest, software: record.software };
     },

@@ -79,7 +79,7 @@ async function plan(session: BuildSession, wish: ImageWish, self: Plan): Promise
     dateSeconds: date,
     below,
     layers: all,
-    inputs: all.flatMap(({ inputs }) => inputs),
+    inputs: [...(below?.inputs ?? []), ...all.slice(below?.layers.length ?? 0).flatMap(({ inputs }) => inputs)],
   };
 }
 

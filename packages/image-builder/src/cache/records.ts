@@ -22,6 +22,9 @@ export interface LayerRecord {
   readonly software: readonly Software[];
   readonly inputs: readonly Input[];
   readonly facts: Readonly<Record<string, string>>;
+  /** Paths of its symlinks, and of the directories that it only puts something into: no layer may do that to a symlink of one below. */
+  readonly links: readonly string[];
+  readonly implied: readonly string[];
 }
 
 export interface ManifestRecord {
@@ -67,6 +70,8 @@ export const layerEntry: EntryKind<LayerRecord> = {
     software: z.array(software),
     inputs: z.array(input),
     facts: texts,
+    links: z.array(z.string()),
+    implied: z.array(z.string()),
   }) as unknown as z.ZodType<LayerRecord>,
   files: ({ sizeBytes, digest: content }) => [{ path: blobName, sizeBytes, digest: content }],
 };

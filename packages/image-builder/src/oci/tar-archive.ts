@@ -14,6 +14,8 @@ import { blockBytes, checkHeader, encodeHeader, paddingOf, type TarHeader } from
 export interface TarOptions {
   /** Seconds since 1970: no entry is younger, and one without a time is as old. */
   readonly epochSeconds: number;
+  /** Leaves out directories that the tree only implies: unpackers take what an entry says for the directory's new state. Default false. */
+  readonly withoutImplied?: boolean;
   readonly onEntry?: () => void;
   readonly signal?: AbortSignal;
 }
@@ -37,12 +39,13 @@ async function* packed(tree: FileTree, options: TarOptions, asLayer: boolean): A
   const gathered = new Gathered();
   for (const [path, entry] of tree.entries()) {
     options.signal?.throwIfAborted();
+    options.onEntry?.();
+    if (options.withoutImplied === true && tree.implied(path)) continue;
     for (const header of headersOf(path, entry, options.epochSeconds, asLayer)) {
       checkHeader(header);
       yield* gathered.add(encodeHeader(header));
     }
     if (entry.kind === "file") yield* packContent(entry.content, reader, gathered, options.signal);
-    options.onEntry?.();
   }
   yield* gathered.add(Buffer.alloc(2 * blockBytes));
   yield* gathered.rest();
