@@ -19,6 +19,7 @@ export {
 } from "./cache/eviction.ts";
 export type { CacheEntry, CacheEntryKind } from "./cache/inventory.ts";
 export { type GoLockRequest, type WrittenGoLock, writeGoLock } from "./go/lock-writing.ts";
+export { type GoToolchain, goToolchain, type ToolchainOptions } from "./go/toolchain.ts";
 export { type BuildOptions, type BuiltImage, buildImage } from "./image-build.ts";
 export { type CachedImage, defaultCacheDirectory, ImageCache, type ImageRecord } from "./image-cache.ts";
 export { extractVmlinux } from "./kernel/bzimage.ts";

@@ -8,13 +8,16 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { PlatformError } from "@liquidmetal/foundation";
-import { walk } from "../tree/host-files.ts";
+import { type HostEntry, walk } from "../tree/host-files.ts";
 import type { SummedModule } from "./module-files.ts";
 
 export interface UnpackedModule extends SummedModule {
   /** Where its files lie. */
   readonly directory: string;
 }
+
+/** Read at the same time: modules are many small files. */
+const filesAtOnce = 32;
 
 /** `ignored`: says of a file's path whether it is left out; Go's own digest leaves out none. */
 export async function moduleDigest(
@@ -23,11 +26,18 @@ export async function moduleDigest(
   version: string,
   ignored: (path: string) => boolean = () => false,
 ): Promise<string> {
-  const lines: (readonly [name: string, digest: string])[] = [];
+  const files: HostEntry[] = [];
   for await (const entry of walk(directory)) {
-    if (entry.stats.isDirectory() || ignored(entry.path)) continue;
-    const content = await readFile(entry.hostPath);
-    lines.push([`${path}@${version}/${entry.path}`, createHash("sha256").update(content).digest("hex")]);
+    if (!entry.stats.isDirectory() && !ignored(entry.path)) files.push(entry);
+  }
+  const lines: (readonly [name: string, digest: string])[] = [];
+  for (let from = 0; from < files.length; from += filesAtOnce) {
+    const batch = files.slice(from, from + filesAtOnce);
+    const contents = await Promise.all(batch.map(({ hostPath }) => readFile(hostPath)));
+    for (const [index, content] of contents.entries()) {
+      const name = `${path}@${version}/${batch[index]?.path ?? ""}`;
+      lines.push([name, createHash("sha256").update(content).digest("hex")]);
+    }
   }
   // Byte order, as Go sorts: names may hold more than ASCII.
   lines.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
