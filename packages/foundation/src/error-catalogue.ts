@@ -54,6 +54,7 @@ export type ErrorCode =
   | "IMAGE_NOT_FOUND"
   | "IMAGE_UNAUTHORIZED"
   | "IMAGE_PULL_FAILED"
+  | "IMAGE_PUSH_FAILED"
   | "IMAGE_CORRUPT"
   | "IMAGE_WRONG_PLATFORM"
   | "IMAGE_FILE_MISSING"
@@ -161,6 +162,12 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "backoff",
     "the image could not be pulled",
     "check that the registry can be reached from this host",
+  ),
+  IMAGE_PUSH_FAILED: entry(
+    "unavailable",
+    "backoff",
+    "the image could not be pushed",
+    "check that the registry can be reached and takes pushes to this repository; a rerun sends only what is missing",
   ),
   IMAGE_CORRUPT: entry(
     "invalid",

@@ -29,6 +29,8 @@ export function parseChallenge(header: string): Challenge | undefined {
 export interface AuthorizationRequest extends HttpTimeouts {
   readonly challenge: Challenge;
   readonly repository: string;
+  /** What the token has to allow, as in `repository:a/b:pull,push`; in place of what the challenge says. */
+  readonly scopes?: readonly string[] | undefined;
   readonly credentials: Credentials | undefined;
   readonly tls: TlsSettings;
   /** Host whose TLS settings `tls` are. */
@@ -61,10 +63,12 @@ async function fetchToken(request: AuthorizationRequest): Promise<string> {
   if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
     throw new PlatformError("IMAGE_UNAUTHORIZED", `${request.host} names no token service`);
   }
-  const wanted = scope ?? `repository:${repository}:pull`;
+  const scopes = request.scopes ?? [scope ?? `repository:${repository}:pull`];
   const token = credentials?.identityToken;
-  const form = new URLSearchParams({ scope: wanted, ...(service === undefined ? {} : { service }) });
-  if (token === undefined) for (const [key, value] of form) url.searchParams.set(key, value);
+  const form = new URLSearchParams(service === undefined ? {} : { service });
+  // OAuth2 takes them as one field, the older form as several.
+  for (const one of token === undefined ? scopes : [scopes.join(" ")]) form.append("scope", one);
+  if (token === undefined) for (const [key, value] of form) url.searchParams.append(key, value);
   else
     for (const [key, value] of Object.entries({
       grant_type: "refresh_token",

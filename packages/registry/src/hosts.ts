@@ -17,6 +17,8 @@ export interface RegistryHost {
   /** True for a mirror, which is told whose image is wanted. */
   readonly mirror: boolean;
   readonly resolves: boolean;
+  /** Images may be pushed to it. */
+  readonly pushes: boolean;
   readonly tls: TlsSettings;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -40,7 +42,9 @@ type HostEntry = z.output<typeof hostSchema>;
 export async function registryHosts(registry: string, configDirectory?: string): Promise<readonly RegistryHost[]> {
   const file = configDirectory === undefined ? undefined : await findFile(configDirectory, registry);
   if (file === undefined)
-    return [{ baseUrl: `${defaultServer(registry)}/v2`, mirror: false, resolves: true, tls: {}, headers: {} }];
+    return [
+      { baseUrl: `${defaultServer(registry)}/v2`, mirror: false, resolves: true, pushes: true, tls: {}, headers: {} },
+    ];
   let raw: unknown;
   try {
     raw = parse(file.text);
@@ -82,6 +86,7 @@ async function hostOf(text: string, entry: HostEntry, mirror: boolean, file: str
     baseUrl: `${url.protocol}//${url.host}${full}`,
     mirror,
     resolves: entry.capabilities === undefined || entry.capabilities.includes("resolve"),
+    pushes: entry.capabilities === undefined || entry.capabilities.includes("push"),
     tls: await tlsOf(entry, file),
     headers: Object.fromEntries(
       Object.entries(entry.header ?? {}).map(([key, value]) => [

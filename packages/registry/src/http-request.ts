@@ -4,8 +4,10 @@
  * A body of any size may take as long as it flows; a server that falls silent is given up. Redirects are followed (registries send blobs from elsewhere);
  * credentials never go along to another host.
  */
-import { type IncomingMessage, request as plainRequest } from "node:http";
+import { type ClientRequest, type IncomingMessage, request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { PlatformError } from "@liquidmetal/foundation";
 
 export interface TlsSettings {
@@ -23,11 +25,17 @@ export interface HttpTimeouts {
   readonly idleTimeoutMs?: number;
 }
 
+/** A body that is read while it is sent; `open` is called anew when it has to be sent again. */
+export interface StreamedBody {
+  readonly sizeBytes: number;
+  open(): AsyncIterable<Uint8Array>;
+}
+
 export interface HttpRequest extends HttpTimeouts {
   readonly url: URL;
-  readonly method?: "GET" | "POST";
+  readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array | StreamedBody;
   readonly tls?: TlsSettings;
   readonly signal?: AbortSignal | undefined;
 }
@@ -86,7 +94,7 @@ function once(wanted: HttpRequest): Promise<HttpResponse> {
       method: wanted.method ?? "GET",
       headers: {
         ...wanted.headers,
-        ...(wanted.body === undefined ? {} : { "content-length": String(Buffer.byteLength(wanted.body)) }),
+        ...(wanted.body === undefined ? {} : { "content-length": String(sizeOf(wanted.body)) }),
       },
       ...(wanted.signal === undefined ? {} : { signal: wanted.signal }),
       ...(tls?.ca === undefined ? {} : { ca: [...tls.ca] }),
@@ -116,12 +124,47 @@ function once(wanted: HttpRequest): Promise<HttpResponse> {
       response.setTimeout(idleTimeoutMs, () => response.destroy(silent(idleTimeoutMs, "sent nothing")));
       resolve({ status: response.statusCode ?? 0, headers: response.headers, body: response });
     });
-    request.end(wanted.body);
+    sendBody(request, wanted.body, reject);
   });
 }
+
+function sendBody(request: ClientRequest, body: HttpRequest["body"], fail: (error: unknown) => void): void {
+  if (body === undefined || typeof body === "string" || body instanceof Uint8Array) {
+    request.end(body);
+    return;
+  }
+  let sourceFailed: unknown;
+  const read = async function* (): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body.open();
+    } catch (error) {
+      sourceFailed = error;
+      throw error;
+    }
+  };
+  const source = Readable.from(read(), { objectMode: false });
+  // A server that has heard enough (401, 413) answers before the end: then nobody wants the rest.
+  request.once("response", () => source.destroy());
+  pipeline(source, request).catch(() => {
+    // Failures of the connection are told by the request itself.
+    if (sourceFailed !== undefined) fail(sourceFailed);
+  });
+}
+
+const sizeOf = (body: string | Uint8Array | StreamedBody): number =>
+  typeof body === "string" ? Buffer.byteLength(body) : body instanceof Uint8Array ? body.length : body.sizeBytes;
 
 function failure(error: Error, url: URL, signal: AbortSignal | undefined): unknown {
   if (error instanceof PlatformError) return error;
   if (signal?.aborted) return signal.reason;
-  return new PlatformError("IMAGE_PULL_FAILED", `${url.host}: ${error.message}`, { cause: error });
+  const code = "code" in error ? String(error.code) : "";
+  // A certificate does not become good by asking again.
+  const certificate = /^(CERT_|ERR_TLS_|ERR_SSL_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_)/.test(code);
+  return new PlatformError("IMAGE_PULL_FAILED", `${url.host}: ${error.message}`, {
+    cause: error,
+    ...(certificate && {
+      retry: "after-change",
+      remedy: "name the registry's certificate authority in its hosts.toml (ca = …)",
+    }),
+  });
 }

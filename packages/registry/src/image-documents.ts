@@ -12,6 +12,8 @@ export interface Descriptor {
   readonly digest: string;
   readonly sizeBytes: number;
   readonly platform?: Platform;
+  /** In indexes of referrers: what the manifest is. */
+  readonly artifactType?: string;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -64,11 +66,17 @@ const descriptorSchema = z.object({
   platform: platformSchema.nullish(),
   annotations: stringMap,
 });
-const indexSchema = z.object({ manifests: z.array(descriptorSchema).max(1_000) });
+const indexSchema = z.object({
+  manifests: z.array(descriptorSchema.extend({ artifactType: z.string().max(255).nullish() })).max(1_000),
+  annotations: stringMap,
+  subject: descriptorSchema.nullish(),
+});
 const manifestSchema = z.object({
   config: descriptorSchema,
   layers: z.array(descriptorSchema).max(1_000),
   annotations: stringMap,
+  artifactType: z.string().max(255).nullish(),
+  subject: descriptorSchema.nullish(),
 });
 const configSchema = z.object({
   os: z.string().optional(),
@@ -77,6 +85,45 @@ const configSchema = z.object({
   rootfs: z.object({ diff_ids: z.array(digestSchema).max(1_000) }),
   config: z.object({ Labels: stringMap }).nullish(),
 });
+
+/** An index or manifest of whatever it is: image, or artifact that is attached to one. */
+export interface StoredDocument {
+  readonly kind: "index" | "manifest";
+  /** Manifests of an index. */
+  readonly manifests: readonly Descriptor[];
+  /** Configuration and layers of a manifest. */
+  readonly blobs: readonly Descriptor[];
+  /** What it is attached to. */
+  readonly subject?: Descriptor;
+  /** Of a manifest; where it says none, the type of its configuration counts. */
+  readonly artifactType: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** Reads an index or manifest for what it refers to, without asking whether it is an image. IMAGE_CORRUPT. */
+export function parseStoredDocument(bytes: Uint8Array, name: string): StoredDocument {
+  const json = parseJson(bytes, name);
+  if ("manifests" in json) {
+    const { manifests, annotations, subject } = check(indexSchema, json, name);
+    return {
+      kind: "index",
+      manifests: manifests.map(descriptorOf),
+      blobs: [],
+      artifactType: "",
+      annotations: annotations ?? {},
+      ...(subject != null && { subject: descriptorOf(subject) }),
+    };
+  }
+  const { config, layers, annotations, artifactType, subject } = check(manifestSchema, json, name);
+  return {
+    kind: "manifest",
+    manifests: [],
+    blobs: [config, ...layers].map(descriptorOf),
+    artifactType: artifactType ?? config.mediaType,
+    annotations: annotations ?? {},
+    ...(subject != null && { subject: descriptorOf(subject) }),
+  };
+}
 
 /** Reads an index or manifest; what it is decides its own shape, the media type only when both would do. */
 export function parseDocument(bytes: Uint8Array, name: string): ImageIndex | ImageManifest {
@@ -139,7 +186,9 @@ export function check<S extends z.ZodType>(schema: S, value: unknown, name: stri
   throw new PlatformError("IMAGE_CORRUPT", `${name}: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`);
 }
 
-function descriptorOf(raw: z.output<typeof descriptorSchema>): Descriptor {
+function descriptorOf(
+  raw: z.output<typeof descriptorSchema> & { readonly artifactType?: string | null | undefined },
+): Descriptor {
   const platform = raw.platform;
   return {
     mediaType: raw.mediaType,
@@ -155,6 +204,7 @@ function descriptorOf(raw: z.output<typeof descriptorSchema>): Descriptor {
           },
         }),
     ...(raw.annotations == null ? {} : { annotations: raw.annotations }),
+    ...(raw.artifactType == null ? {} : { artifactType: raw.artifactType }),
   };
 }
 

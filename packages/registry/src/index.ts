@@ -1,4 +1,6 @@
 /** OCI registries: references, the documents of images, and a client for the distribution specification. */
+
+export { type FetchedImage, type FetchOptions, fetchImage } from "./fetch.ts";
 export {
   chainIds,
   check,
@@ -16,8 +18,13 @@ export {
   parseConfig,
   parseDocument,
   parseJson,
+  parseStoredDocument,
   platformText,
+  type StoredDocument,
   wrongPlatform,
 } from "./image-documents.ts";
+export { type PushOptions, pushImage } from "./push.ts";
 export { type ImageReference, parseReference } from "./reference.ts";
-export { type FetchedDocument, RegistryClient, type RegistryOptions } from "./registry-client.ts";
+export { type FetchedDocument, RegistryClient } from "./registry-client.ts";
+export type { RegistryOptions } from "./session.ts";
+export type { ContentSink, ContentSource, TransferOptions, TransferProgress } from "./transfer.ts";

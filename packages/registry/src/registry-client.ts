@@ -1,45 +1,38 @@
 /**
- * Reads images from registries (OCI distribution specification 1.1, pull only).
+ * The client of the OCI distribution specification 1.1: pull, push, referrers.
  *
- * Each registry stands for a list of hosts (mirrors, then itself). A host that fails is passed over; the error that says most is reported.
- * Digests are not checked here: containerd does that while content streams in.
+ * Each registry stands for a list of hosts (mirrors, then itself). For pulling, a host that fails is passed over, and the error that says most is
+ * reported; pushes go to the first host that takes them. Digests of blobs are not checked here: whoever stores them does that while they stream in.
  */
 import { PlatformError } from "@liquidmetal/foundation";
-import { authorize, parseChallenge } from "./authorization.ts";
-import { credentialsFor } from "./credentials.ts";
-import { type RegistryHost, registryHosts } from "./hosts.ts";
-import { type HttpResponse, type HttpTimeouts, httpRequest, readBody } from "./http-request.ts";
-import { type Descriptor, digestOf, documentMaxBytes, mediaTypes } from "./image-documents.ts";
+import { type BlobOutcome, type BlobUpload, pushScopes, type UploadOptions, uploadBlob } from "./blob-upload.ts";
+import type { RegistryHost } from "./hosts.ts";
+import { type HttpResponse, readBody } from "./http-request.ts";
+import { type Descriptor, digestOf, documentMaxBytes, mediaTypes, parseStoredDocument } from "./image-documents.ts";
 import type { ImageReference } from "./reference.ts";
-
-export interface RegistryOptions extends HttpTimeouts {
-  /** A file as `docker login` writes it. Absent = no credentials. */
-  readonly credentialsPath?: string;
-  /** A directory of containerd's `hosts.toml` files. Absent = registries as they are. */
-  readonly hostsDirectory?: string;
-}
+import { refusal } from "./refusal.ts";
+import { type RegistryOptions, RegistrySession } from "./session.ts";
 
 export interface FetchedDocument {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
 }
 
-interface CallOptions {
+/** The tag under which registries without the referrers API keep what is attached to a manifest. */
+export const referrersTag = (digest: string): string => digest.replace(":", "-");
+
+export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
 const accept = [mediaTypes.ociIndex, mediaTypes.dockerList, mediaTypes.ociManifest, mediaTypes.dockerManifest].join(
   ", ",
 );
-/** Tokens live 60 s at least, by their specification. */
-const tokenLifeMs = 50_000;
-
 export class RegistryClient {
-  readonly #options: RegistryOptions;
-  readonly #tokens: Map<string, { header: string; untilMs: number }> = new Map();
+  readonly #session: RegistrySession;
 
   constructor(options: RegistryOptions = {}) {
-    this.#options = options;
+    this.#session = new RegistrySession(options);
   }
 
   /** The manifest or index that a reference names, or one by its digest. */
@@ -47,7 +40,7 @@ export class RegistryClient {
     const wanted = digest ?? reference.digest ?? reference.tag ?? "latest";
     const path = `manifests/${wanted}`;
     return await this.#eachHost(reference, true, async (host) => {
-      const response = await this.#get(reference, host, path, { accept }, options);
+      const response = await this.#session.send({ reference, host, path, headers: { accept }, ...options });
       if (response.status !== 200) throw await refusal(response, host, reference, `manifest ${wanted}`);
       const bytes = await readBody(response, documentMaxBytes);
       const actual = digestOf(bytes);
@@ -77,11 +70,89 @@ export class RegistryClient {
   ): Promise<AsyncIterable<Uint8Array>> {
     const range: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
     return await this.#eachHost(reference, false, async (host) => {
-      const response = await this.#get(reference, host, `blobs/${digest}`, range, options);
+      const path = `blobs/${digest}`;
+      const response = await this.#session.send({ reference, host, path, headers: range, ...options });
       if (response.status === 206) return bodyOf(response, host, 0, options);
       if (response.status === 200) return bodyOf(response, host, offset, options);
       throw await refusal(response, host, reference, `blob ${digest}`);
     });
+  }
+
+  /** Puts a blob there, if it is not there already. See blob-upload.ts. */
+  async putBlob(reference: ImageReference, blob: BlobUpload, options: UploadOptions): Promise<BlobOutcome> {
+    const host = await this.#pushHost(reference);
+    return await uploadBlob({ session: this.#session, host, reference }, blob, options);
+  }
+
+  /** Puts a manifest or index there, as a tag or under its own digest. Resolves with the digest of the subject that the registry took note of. */
+  async putManifest(
+    reference: ImageReference,
+    name: string,
+    document: FetchedDocument,
+    options: CallOptions = {},
+  ): Promise<{ readonly subject: string | undefined }> {
+    const host = await this.#pushHost(reference);
+    const { bytes, descriptor } = document;
+    const response = await this.#session.send({
+      reference,
+      host,
+      path: `manifests/${name}`,
+      method: "PUT",
+      headers: { "content-type": descriptor.mediaType },
+      body: bytes,
+      scopes: pushScopes(reference),
+      ...options,
+    });
+    if (response.status !== 201 && response.status !== 202) {
+      throw await refusal(response, host, reference, `manifest ${name}`, "IMAGE_PUSH_FAILED");
+    }
+    response.body.resume();
+    const taken = response.headers["docker-content-digest"];
+    if (taken !== undefined && taken !== descriptor.digest) {
+      throw new PlatformError(
+        "IMAGE_CORRUPT",
+        `${reference.name}: the registry took ${descriptor.digest} for ${taken}`,
+      );
+    }
+    const subject = response.headers["oci-subject"];
+    return { subject: typeof subject === "string" ? subject : undefined };
+  }
+
+  /** What is attached to the manifest `digest`: by the referrers API, else by the tag that stands for it. */
+  async referrers(
+    reference: ImageReference,
+    digest: string,
+    options: CallOptions = {},
+  ): Promise<readonly Descriptor[]> {
+    const found = await this.#eachHost(reference, false, async (host) => {
+      const headers = { accept: mediaTypes.ociIndex };
+      const response = await this.#session.send({ reference, host, path: `referrers/${digest}`, headers, ...options });
+      // Registries older than the API: 404, or an error about the route.
+      if (response.status === 404 || response.status === 400 || response.status === 405) {
+        response.body.destroy();
+        return undefined;
+      }
+      if (response.status !== 200) throw await refusal(response, host, reference, `referrers of ${digest}`);
+      return await readBody(response, documentMaxBytes);
+    });
+    const bytes = found ?? (await this.#referrersTag(reference, digest, options));
+    if (bytes === undefined) return [];
+    const index = parseStoredDocument(bytes, `referrers of ${digest}`);
+    if (index.kind !== "index") throw new PlatformError("IMAGE_CORRUPT", `the referrers of ${digest} are no index`);
+    return index.manifests;
+  }
+
+  async #referrersTag(
+    reference: ImageReference,
+    digest: string,
+    options: CallOptions,
+  ): Promise<Uint8Array | undefined> {
+    try {
+      return (await this.manifest(reference, referrersTag(digest), options)).bytes;
+    } catch (error) {
+      if (error instanceof PlatformError && error.code === "IMAGE_NOT_FOUND") return undefined;
+      throw error;
+    }
   }
 
   async #eachHost<T>(
@@ -89,7 +160,7 @@ export class RegistryClient {
     resolving: boolean,
     work: (host: RegistryHost) => Promise<T>,
   ): Promise<T> {
-    const hosts = await registryHosts(reference.registry, this.#options.hostsDirectory);
+    const hosts = await this.#session.hosts(reference);
     const failures: PlatformError[] = [];
     for (const host of hosts) {
       if (resolving && !host.resolves && reference.digest === undefined) continue;
@@ -105,53 +176,12 @@ export class RegistryClient {
     throw failures[0] ?? new PlatformError("IMAGE_PULL_FAILED", `no host is configured for ${reference.registry}`);
   }
 
-  async #get(
-    reference: ImageReference,
-    host: RegistryHost,
-    path: string,
-    headers: Readonly<Record<string, string>>,
-    options: CallOptions,
-  ): Promise<HttpResponse> {
-    const url = new URL(`${host.baseUrl}/${reference.repository}/${path}`);
-    if (host.mirror) url.searchParams.set("ns", reference.registry);
-    const key = `${host.baseUrl} ${reference.repository}`;
-    const known = this.#tokens.get(key);
-    const authorization = known !== undefined && known.untilMs > performance.now() ? known.header : undefined;
-    const send = (header: string | undefined): Promise<HttpResponse> =>
-      httpRequest({
-        ...this.#options,
-        url,
-        tls: host.tls,
-        headers: {
-          "user-agent": "liquidmetal",
-          ...host.headers,
-          ...headers,
-          ...(header === undefined ? {} : { authorization: header }),
-        },
-        signal: options.signal,
-      });
-    const first = await send(authorization);
-    if (first.status !== 401) return first;
-    first.body.resume();
-    const challenge = parseChallenge(String(first.headers["www-authenticate"] ?? ""));
-    if (challenge === undefined)
-      throw new PlatformError("IMAGE_UNAUTHORIZED", `${url.host} refuses access and does not say how to get it`);
-    const header = await authorize({
-      ...this.#options,
-      challenge,
-      repository: reference.repository,
-      credentials: await credentialsFor(host.mirror ? url.host : reference.registry, this.#options.credentialsPath),
-      tls: host.tls,
-      host: url.host,
-      signal: options.signal,
+  async #pushHost(reference: ImageReference): Promise<RegistryHost> {
+    const host = (await this.#session.hosts(reference)).find(({ pushes }) => pushes);
+    if (host !== undefined) return host;
+    throw new PlatformError("IMAGE_PUSH_FAILED", `no host that takes pushes is configured for ${reference.registry}`, {
+      retry: "after-change",
     });
-    this.#remember(key, header);
-    return await send(header);
-  }
-
-  #remember(key: string, header: string): void {
-    if (this.#tokens.size >= 256) this.#tokens.clear();
-    this.#tokens.set(key, { header, untilMs: performance.now() + tokenLifeMs });
   }
 }
 
@@ -194,18 +224,4 @@ function mediaTypeOf(bytes: Uint8Array, header: string): string {
   } catch {
     return header;
   }
-}
-
-async function refusal(
-  response: HttpResponse,
-  host: RegistryHost,
-  reference: ImageReference,
-  what: string,
-): Promise<PlatformError> {
-  response.body.destroy();
-  const { status } = response;
-  const text = `${reference.name}: ${new URL(host.baseUrl).host} answered ${status} for ${what}`;
-  if (status === 401 || status === 403) return new PlatformError("IMAGE_UNAUTHORIZED", text);
-  if (status === 404) return new PlatformError("IMAGE_NOT_FOUND", text);
-  return new PlatformError("IMAGE_PULL_FAILED", text);
 }
