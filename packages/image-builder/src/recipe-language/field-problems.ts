@@ -97,7 +97,8 @@ function butIs(value: unknown): string {
       return `but is the text ${JSON.stringify(value.slice(0, 80))}`;
     case "number":
     case "boolean":
-      return `but is ${value}: as text it is written "${value}"`;
+      // Not the value itself: of what was written as 1.30, only 1.3 is left.
+      return `but is ${typeof value === "number" ? "a number" : value}: text like that is written in quotes`;
     default:
       if (value === null) return "but is empty";
       return Array.isArray(value) ? "but is a list" : "but is a mapping";

@@ -38,7 +38,7 @@ export function interpolateText(text: string, path: Path, how: Interpolation): s
     if (how.keepFacts && end === "}" && factName.test(name)) return whole;
     const value = end === "}" ? how.variables.get(name.replace(/^parameters\./, "")) : undefined;
     // A variable's value is no template: what looks like one in it stays text.
-    if (value !== undefined) return how.keepFacts ? value.replaceAll("${", "$${") : value;
+    if (value !== undefined) return how.keepFacts ? value.replaceAll("${", () => "$${") : value;
     how.onProblem({ path, message: unknown(whole, name, end === "}", how.variables) });
     return whole;
   });

@@ -12,6 +12,7 @@ export function publishedRecipeSchema(): string {
     reused: "inline",
   });
   const { $schema, ...rest } = schema;
+  allowVariables(rest.properties?.["layers"]);
   const titled = {
     $schema,
     title: "Image recipe of Liquid Metal",
@@ -19,4 +20,11 @@ export function publishedRecipeSchema(): string {
     ...rest,
   };
   return `${JSON.stringify(titled, undefined, 2)}\n`;
+}
+
+/** Wherever a text of a certain form is wanted, `${…}` may stand in it: what it becomes is checked when the variables are known. */
+function allowVariables(schema: unknown): void {
+  if (typeof schema !== "object" || schema === null) return;
+  if ("pattern" in schema && typeof schema.pattern === "string") schema.pattern = `(?:${schema.pattern})|\\$\\{.+\\}`;
+  for (const inner of Object.values(schema)) allowVariables(inner);
 }

@@ -99,7 +99,13 @@ class Syntax extends Error {
 }
 
 function convertDocument(text: string, lineCounter: LineCounter, places: Places): unknown {
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, version: "1.2", schema: "core" });
+  const document = parseDocument(text, {
+    lineCounter,
+    prettyErrors: false,
+    version: "1.2",
+    schema: "core",
+    uniqueKeys: (a, b) => isScalar(a) && isScalar(b) && writtenKey(a) === writtenKey(b),
+  });
   if (document.errors.length > 0) throw new Syntax(document.errors);
   if (document.warnings.length > 0) throw new Syntax(document.warnings);
   let count = 0;
@@ -122,8 +128,6 @@ function convertDocument(text: string, lineCounter: LineCounter, places: Places)
     for (const { key, value } of node.items) {
       const name = keyText(key, range);
       const inner = [...path, name];
-      if (name in object)
-        throw new Located(`the key ${JSON.stringify(name)} stands here twice`, rangeOfNode(key as Node));
       places.keys.set(JSON.stringify(inner), rangeOfNode(key as Node));
       if (value === null) places.values.set(JSON.stringify(inner), rangeOfNode(key as Node));
       object[name] = convert(value as Node | null, inner, depth + 1);
@@ -136,10 +140,13 @@ function convertDocument(text: string, lineCounter: LineCounter, places: Places)
 /** As written, so that `1.30` stays what it is. */
 function keyText(key: unknown, parent: Range): string {
   if (!isScalar(key)) throw new Located("a key must be text", parent);
-  const text = typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
+  const text = writtenKey(key);
   if (text === "__proto__") throw new Located("this key is not allowed", rangeOfNode(key));
   return text;
 }
+
+const writtenKey = (key: Scalar): string =>
+  typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
 
 function rangeOfNode(node: Node): Range {
   const [start, end] = node.range ?? [0, 0];

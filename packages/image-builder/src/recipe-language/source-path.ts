@@ -35,4 +35,4 @@ export async function sourcePath(source: string, folders: SourceFolders): Promis
 }
 
 const bad = (source: string, why: string): PlatformError =>
-  new PlatformError("RECIPE_INVALID", `the source ${JSON.stringify(source)} ${why}`);
+  new PlatformError("RECIPE_INVALID", `the source ${JSON.stringify(source)} ${why}`, { details: { source } });
