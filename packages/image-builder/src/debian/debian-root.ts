@@ -37,7 +37,7 @@ export interface RootRequest {
 }
 
 const timeoutMs = 30 * 60_000;
-const keptLines = 400;
+const keptLines = 2000;
 
 /** Errors: IMAGE_BUILD_FAILED (names the package or script that failed), DISK_FULL, TOOL_MISSING, CAPABILITY_MISSING, CANCELLED. */
 export async function makeDebianRoot(request: RootRequest): Promise<FileTree> {

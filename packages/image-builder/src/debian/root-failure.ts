@@ -18,8 +18,10 @@ export function rootFailure(lines: readonly string[], exitCode: number): Platfor
     const [line, name, code] = script;
     return failed(`${name} of the recipe ended with ${code}`, before(lines, line));
   }
-  const error = /^dpkg: error processing (?:package|archive) (\S+) \(?--\w+\)?:?\n?(.*)/m.exec(text);
-  if (error !== null) {
+  // What depends on the failed one fails too, and may be named first.
+  const errors = [...text.matchAll(/^dpkg: error processing (?:package|archive) (\S+) \(?--\w+\)?:?\n?(.*)/gm)];
+  const error = errors.find(([, , why]) => why?.includes("dependency problems") !== true) ?? errors[0];
+  if (error !== undefined) {
     const [line, subject = "", why = ""] = error;
     const name = subject
       .replace(/:(?:amd64|arm64|all)$/, "")
