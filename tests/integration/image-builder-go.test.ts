@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { writeGoLock } from "../../packages/image-builder/src/go/lock-writing.ts";
@@ -179,7 +180,7 @@ test("a cancelled compile leaves nothing behind, and the next one works", async 
     "main.go": `package main\n\nfunc main() { println("${world.directory}") }\n`,
   });
   await assert.rejects(build(own, { signal: controller.signal, report }), { code: "CANCELLED" });
-  assert.deepEqual(await readdir(join(world.directory, "cache", "go")), []);
+  assert.equal(existsSync(join(world.directory, "cache")), false);
   assert.equal(said(program(await build(own), "usr/bin/own")), world.directory);
 });
 

@@ -5,14 +5,14 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { PlatformError } from "@liquidmetal/foundation";
 import { sourcePath } from "../../recipe-language/source-path.ts";
-import type { StepContext } from "../step-kind.ts";
+import type { MakeContext, StepContext } from "../step-kind.ts";
 
 export interface Download {
   readonly url: string;
@@ -26,25 +26,19 @@ const connectTimeoutMs = 60_000;
 const totalTimeoutMs = 60 * 60_000;
 
 /** Path of the file in the cache. It is compared with its digest also when it was there. */
-export async function downloaded(wanted: Download, context: StepContext): Promise<string> {
+export async function downloaded(wanted: Download, context: MakeContext): Promise<string> {
   const directory = join(context.cacheDirectory, "archive");
   const file = join(directory, wanted.digest.replace(":", "-"));
   if (await isIntact(file, wanted.digest, context.signal)) return file;
-  await mkdir(directory, { recursive: true });
-  const work = await mkdtemp(join(directory, "fetching-"));
-  try {
-    const partial = join(work, "file");
-    const actual = await fetchTo(partial, wanted, context);
-    if (actual !== wanted.digest) {
-      throw new PlatformError("IMAGE_INPUT_MISMATCH", `${wanted.url} is ${actual}, the recipe wants ${wanted.digest}`, {
-        remedy:
-          "find out which of the two is right; if the publisher changed the file, change the digest in the recipe",
-      });
-    }
-    await rename(partial, file);
-  } finally {
-    await rm(work, { recursive: true, force: true });
+  const partial = join(await mkdtemp(join(context.workDirectory, "fetch-")), "file");
+  const actual = await fetchTo(partial, wanted, context);
+  if (actual !== wanted.digest) {
+    throw new PlatformError("IMAGE_INPUT_MISMATCH", `${wanted.url} is ${actual}, the recipe wants ${wanted.digest}`, {
+      remedy: "find out which of the two is right; if the publisher changed the file, change the digest in the recipe",
+    });
   }
+  await mkdir(directory, { recursive: true });
+  await rename(partial, file);
   return file;
 }
 

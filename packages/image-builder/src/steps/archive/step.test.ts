@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -80,7 +81,7 @@ test("another digest than the recipe's is refused, and nothing of it stays", asy
   const { url } = await put("any", Buffer.from("evil"));
   const wanted = { url, digest: sha256(Buffer.from("good")), files: { "*": "x" } };
   await assert.rejects(make(wanted), { code: "IMAGE_INPUT_MISMATCH", message: /any is sha256:.*the recipe wants/ });
-  assert.deepEqual(await readdir(join(directory, "cache", "archive")), []);
+  assert.equal(existsSync(join(directory, "cache")), false);
 });
 
 test("archives that would leave the image are refused", async () => {
@@ -129,7 +130,7 @@ test("a cancelled download leaves nothing behind", async () => {
   });
   const wanted = { url: `${server.url}/app`, digest: sha256(Buffer.from("x")), files: { "*": "app" } };
   await assert.rejects(make(wanted, controller.signal));
-  assert.deepEqual(await readdir(join(directory, "cache", "archive")), []);
+  assert.equal(existsSync(join(directory, "cache")), false);
 });
 
 test("what a recipe says of an archive is checked", async () => {

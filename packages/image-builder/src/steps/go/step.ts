@@ -6,8 +6,9 @@
  */
 import { createHash } from "node:crypto";
 import { PlatformError } from "@liquidmetal/foundation";
-import { type CompiledProgram, compilePrograms, compileRevision } from "../../go/compile.ts";
+import { compilePrograms, compileRevision } from "../../go/compile.ts";
 import { linkerFlags } from "../../go/linker-flags.ts";
+import type { StoredProgram } from "../../go/program-cache.ts";
 import { planToolchain } from "../../go/toolchain.ts";
 import { FileTree } from "../../tree/file-tree.ts";
 import type { Input } from "../input.ts";
@@ -46,11 +47,12 @@ async function make(step: GoFields, resolution: Resolution, context: MakeContext
     goVersion: module.goVersion,
     sourceDigests: module.inputs.filter(({ kind }) => kind === "file").map(({ digest }) => digest),
     cacheDirectory: context.cacheDirectory,
+    workDirectory: context.workDirectory,
     report: context.report,
     signal: context.signal,
   });
   const tree = new FileTree();
-  const programs: CompiledProgram[] = [];
+  const programs: StoredProgram[] = [];
   for (const [path, importPath] of module.binaries) {
     const program = compiled.programs.find((each) => each.package === importPath);
     if (program === undefined) throw new PlatformError("IMAGE_BUILD_FAILED", `${importPath} was not compiled`);
