@@ -9,6 +9,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { PlatformError } from "@liquidmetal/foundation";
 import type { Content } from "./file-tree.ts";
+import { pathOnDisk } from "./path-bytes.ts";
 
 export const chunkBytes: number = 256 * 1024;
 /** Files that are open at once. */
@@ -73,7 +74,7 @@ export class ContentReader implements Disposable {
       closeSync(descriptor);
       this.#open.delete(file);
     }
-    const descriptor = openSync(content.file, "r");
+    const descriptor = openSync(pathOnDisk(content.file), "r");
     this.#open.set(content.file, descriptor);
     // A whole file that has grown is no longer the one that was put into the tree; of a slice nothing can be said.
     const whole = content.offsetBytes === undefined;

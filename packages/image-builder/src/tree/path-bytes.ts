@@ -26,6 +26,9 @@ export function bytesOfText(text: string): Buffer {
   return Buffer.concat(parts);
 }
 
+/** A path of this machine in the way that Node's file functions take it: as it is, or as bytes where names are escaped. */
+export const pathOnDisk = (path: string): string | Buffer => (path.isWellFormed() ? path : bytesOfText(path));
+
 /** Orders by the bytes of UTF-8 would be slower; this order is as good: the same everywhere, and a folder before what is in it. */
 export const byPath = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 

@@ -10,7 +10,7 @@ export const files: StepKind<readonly FileEntry[]> = {
   name: "files",
   summary:
     "Texts, files and folders of the recipe, links, directories and device nodes; and paths that are to be gone.",
-  revision: 1,
+  revision: 2,
   fields: fileEntries,
 
   async resolve(fields, context) {
@@ -39,7 +39,7 @@ async function put(tree: FileTree, entry: FileEntry, context: StepContext): Prom
   };
   if (entry.text !== undefined) tree.file(path, entry.text, own);
   else if (entry.symlink !== undefined) tree.symlink(path, entry.symlink, own);
-  else if (entry.source !== undefined) await addSource(tree, path, await entriesOf(entry.source, context), own);
+  else if (entry.source !== undefined) addSource(tree, path, await entriesOf(entry.source, context), own);
   else if (entry.remove === true) tree.whiteout(path);
   else if (entry.device !== undefined) {
     const { type, major, minor } = entry.device;
