@@ -4,22 +4,12 @@
  * Guests have no egress. What others run on the machine is neither seen nor touched.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import {
-  chmodSync,
-  createReadStream,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, mkdtempSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Connection, connect } from "@liquidmetal/api/client";
-import { buildQuickstartImages, type QuickstartImages } from "@liquidmetal/image-builder";
 import { renderContainerdConfig } from "@liquidmetal/images";
+import { type BootImages, bootImages, layoutArchive } from "../../tests/assets/boot-images.ts";
 import { onEnd } from "./cleanup.ts";
 import { childOf, costOf, type ProcessCost } from "./processes.ts";
 import { programOf } from "./program.ts";
@@ -41,7 +31,7 @@ export interface HostCosts {
 const startTimeoutMs = 90_000;
 
 export class BenchHost implements AsyncDisposable {
-  readonly images: QuickstartImages;
+  readonly images: BootImages;
   readonly directory: string;
   readonly platform: string;
   readonly socket: string;
@@ -51,7 +41,7 @@ export class BenchHost implements AsyncDisposable {
   #agent: ChildProcess | undefined;
   #connection: Connection | undefined;
 
-  private constructor(options: BenchHostOptions, images: QuickstartImages) {
+  private constructor(options: BenchHostOptions, images: BootImages) {
     this.#options = options;
     this.images = images;
     this.directory = mkdtempSync(join(tmpdir(), "lmb-"));
@@ -62,14 +52,14 @@ export class BenchHost implements AsyncDisposable {
     this.#dispose = onEnd(() => this.#remove());
   }
 
-  /** Starts everything and imports the two images that the quickstart boots. */
+  /** Starts everything and imports a kernel and a root volume. */
   static async start(options: BenchHostOptions): Promise<BenchHost> {
-    const images = await buildQuickstartImages();
+    const images = await bootImages();
     const host = new BenchHost(options, images);
     await host.#startContainerd();
     await host.startAgent();
     for (const image of [images.kernel, images.root]) {
-      await host.connection.images.importImage(archive(image.archivePath), { timeoutMs: 600_000 });
+      await host.connection.images.importImage(layoutArchive(image.layout), { timeoutMs: 600_000 });
     }
     return host;
   }
@@ -182,10 +172,6 @@ export class BenchHost implements AsyncDisposable {
     if (process.env["BENCH_KEEP"] === undefined)
       rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
-}
-
-async function* archive(path: string): AsyncGenerator<{ data: Uint8Array }> {
-  for await (const chunk of createReadStream(path, { highWaterMark: 262_144 })) yield { data: chunk };
 }
 
 async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {

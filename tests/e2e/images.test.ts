@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { buildQuickstartImages } from "@liquidmetal/image-builder";
+import { bootImages } from "../assets/boot-images.ts";
 import { dockerArchive, image, layoutArchive } from "../assets/containerd-images.ts";
 import { push, registrySkip, startRegistry, testPassword, testUser } from "../assets/containerd-registries.ts";
 import { PlatformWorld, platformSkip } from "./platform-world.ts";
@@ -57,8 +57,8 @@ describe("lm image", { skip: platformSkip, timeout: 120_000 }, () => {
   });
 
   test("one image under two names may be imported under a third; what is no image is refused", async () => {
-    const { root } = await buildQuickstartImages();
-    assert.equal((await imported(root.archivePath, "--reference", "local/tiny:mine")).length, 1);
+    const { root } = await bootImages();
+    assert.equal((await imported(root.layout, "--reference", "local/tiny:mine")).length, 1);
     for (const [name, content, text] of [
       ["noise.tar", "x".repeat(20_000), /cannot be read/],
       ["empty.tar", "", /it is empty/],

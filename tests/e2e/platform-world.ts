@@ -7,9 +7,9 @@
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildQuickstartImages } from "@liquidmetal/image-builder";
+import { bootImages } from "../assets/boot-images.ts";
 
 export interface Outcome {
   readonly code: number | null;
@@ -64,6 +64,8 @@ export class PlatformWorld implements AsyncDisposable {
     return {
       PATH: process.env["PATH"],
       HOME: this.directory,
+      // Built images and compiled code are nobody's settings, and take long to make.
+      XDG_CACHE_HOME: process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"),
       XDG_CONFIG_HOME: join(this.directory, "config"),
       LM_PLATFORM: this.name,
       LM_STATE_DIR: this.stateDirectory,
@@ -128,11 +130,11 @@ export class PlatformWorld implements AsyncDisposable {
     }
   }
 
-  /** Imports the images of the quickstart; the references of kernel and root volume. */
-  async importImages(): Promise<{ readonly kernel: string; readonly root: string; readonly rootArchive: string }> {
-    const { kernel, root } = await buildQuickstartImages();
-    for (const { archivePath } of [kernel, root]) await this.ok(["image", "import", archivePath]);
-    return { kernel: kernel.reference, root: root.reference, rootArchive: root.archivePath };
+  /** Imports a kernel and a root volume; their references, and the root volume's OCI layout directory. */
+  async importImages(): Promise<{ readonly kernel: string; readonly root: string; readonly rootLayout: string }> {
+    const { kernel, root } = await bootImages();
+    for (const { layout } of [kernel, root]) await this.ok(["image", "import", layout]);
+    return { kernel: kernel.reference, root: root.reference, rootLayout: root.layout };
   }
 
   /** Processes whose command line names this world: what must be gone at the end. */

@@ -1,5 +1,5 @@
 /**
- * The two images of the quickstart, built from Debian packages and booted by a bare QEMU: ready on the agent's port and on the console, a login over
+ * `kernel/distro` and `base/tiny`, built from Debian packages and booted by a bare QEMU: ready on the agent's port and on the console, a login over
  * ssh, the ways to switch it off, and a boot that cannot succeed.
  */
 import assert from "node:assert/strict";
@@ -9,23 +9,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
-import { buildQuickstartImages, type QuickstartImages } from "@liquidmetal/image-builder";
+import { type BootImages, bootImages } from "../assets/boot-images.ts";
 import { BareMachine, guestMac, type MachineOptions, prepareDisks, prepareSeed } from "./image-builder-machine.ts";
 
 const run = promisify(execFile);
 const bootMs = 120_000;
 
-describe("images of the quickstart under bare QEMU", {
+describe("kernel/distro and base/tiny under bare QEMU", {
   skip: process.getuid?.() !== 0 && "needs root",
   timeout: 400_000,
 }, () => {
   let directory = "";
-  let images: QuickstartImages;
+  let images: BootImages;
   let identity = "";
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), "lm-boot-"));
-    images = await buildQuickstartImages();
+    images = await bootImages();
     await prepareDisks(images, directory);
     identity = join(directory, "id");
     await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", identity]);

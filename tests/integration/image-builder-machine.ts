@@ -13,29 +13,29 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import type { QuickstartImages } from "@liquidmetal/image-builder";
 
 const run = promisify(execFile);
 const mac = "52:54:00:12:34:56";
 const hostAddress = "10.77.0.1";
 
-/** Unpacks both images into `directory`: the kernel's files in `kernel/`, the root volume as `root.img`. */
-export async function prepareDisks(images: QuickstartImages, directory: string): Promise<void> {
-  for (const [name, archive] of [
-    ["kernel", images.kernel.archivePath],
-    ["root", images.root.archivePath],
-  ] as const) {
-    const tree = join(directory, name);
-    const layout = join(directory, `${name}-layout`);
-    await mkdir(tree);
-    await mkdir(layout);
-    await run("tar", ["-C", layout, "-xf", archive]);
-    const blob = (digest: string): string => join(layout, "blobs", digest.replace(":", "/"));
-    const index = JSON.parse(await readFile(join(layout, "index.json"), "utf8"));
-    const manifest = JSON.parse(await readFile(blob(index.manifests[0].digest), "utf8"));
-    await run("tar", ["-C", tree, "--zstd", "-xpf", blob(manifest.layers[0].digest)]);
+/** Unpacks both images (their layout directories) into `directory`: the kernel's files in `kernel/`, the root volume as `root.img`. */
+export async function prepareDisks(
+  images: { readonly kernel: { readonly layout: string }; readonly root: { readonly layout: string } },
+  directory: string,
+): Promise<void> {
+  for (const name of ["kernel", "root"] as const) {
+    await mkdir(join(directory, name));
+    await unpackLayers(images[name].layout, join(directory, name));
   }
   await run("mke2fs", ["-q", "-t", "ext4", "-d", join(directory, "root"), join(directory, "root.img"), "64M"]);
+}
+
+/** Unpacks the layers of the only image of a layout over each other; for images that remove nothing of what lies below. */
+export async function unpackLayers(layout: string, directory: string): Promise<void> {
+  const blob = (digest: string): string => join(layout, "blobs", digest.replace(":", "/"));
+  const index = JSON.parse(await readFile(join(layout, "index.json"), "utf8"));
+  const manifest = JSON.parse(await readFile(blob(index.manifests[0].digest), "utf8"));
+  for (const { digest } of manifest.layers) await run("tar", ["-C", directory, "--zstd", "-xpf", blob(digest)]);
 }
 
 /** Makes `seed.img` (label cidata) with these files in its directory `liquidmetal`. */
@@ -53,7 +53,8 @@ export interface MachineOptions {
   readonly directory: string;
   /** Below the unpacked kernel image. */
   readonly kernelPath: string;
-  readonly initrdPath: string;
+  /** Absent: none, for a kernel with all that it needs built in. */
+  readonly initrdPath?: string | undefined;
   readonly extraArguments?: string;
 }
 
@@ -208,8 +209,7 @@ export class BareMachine implements AsyncDisposable {
       ...[
         "-kernel",
         at(`kernel/${options.kernelPath}`),
-        "-initrd",
-        at(`kernel/${options.initrdPath}`),
+        ...(options.initrdPath === undefined ? [] : ["-initrd", at(`kernel/${options.initrdPath}`)]),
         "-append",
         append,
       ],

@@ -1,7 +1,7 @@
 /** The release build: what is bundled does what the sources do. Bundling changes how packages are loaded, so each kind of loading is walked once. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -44,6 +44,12 @@ describe("the release build", () => {
     const merged = Buffer.from(metadata["user-data"] ?? "", "base64").toString();
     assert.match(merged, /hostname: web/);
     assert.match(merged, /AAAAC3NzaC1lZDI1NTE5/);
+  });
+
+  test("lm carries the recipes and the files of guests", () => {
+    const [recipe] = JSON.parse(run("lm", "image", "recipes", "-o", "json")) as { readonly path: string }[];
+    assert.ok(recipe?.path.startsWith(join(folder, "dist/images/")), recipe?.path);
+    assert.ok(readdirSync(join(folder, "dist/guest")).includes("tiny"));
   });
 
   test("flintlockd shows its version and configuration", () => {

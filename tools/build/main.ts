@@ -4,7 +4,7 @@
  * A bundle starts several times faster than the source tree: one file instead of some hundreds, no type stripping.
  */
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { sourceKey } from "./source-key.ts";
@@ -20,6 +20,9 @@ const programs = [
   { name: "supervisor", entry: "packages/platform/src/supervisor/main.ts" },
   { name: "spawner", entry: "packages/spawner/src/process/main.ts" },
 ];
+
+/** What programs read at run time: recipes of images, and the files of ours that go into guests. They lie beside the programs. */
+const dataFolders = ["images", "guest"];
 
 function commitHash(): string {
   try {
@@ -62,6 +65,7 @@ try {
     },
     logLevel: "warning",
   });
+  for (const folder of dataFolders) await cp(join(root, folder), join(staging, folder), { recursive: true });
   await writeFile(join(staging, "SOURCE_KEY"), await sourceKey(root));
   for (const program of programs) await chmod(join(staging, `${program.name}.mjs`), 0o755);
   await rm(dist, { recursive: true, force: true });

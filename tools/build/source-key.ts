@@ -2,12 +2,13 @@
 import { createHash } from "node:crypto";
 import { globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 export async function sourceKey(root: string): Promise<string> {
   const hash = createHash("sha256");
-  const patterns = ["packages/*/src/**/*.{ts,js}", "package-lock.json", "tools/build/*.ts"];
-  for (const file of globSync(patterns, { cwd: root }).sort()) {
+  const patterns = ["packages/*/src/**/*.{ts,js}", "package-lock.json", "tools/build/*.ts", "{images,guest}/**"];
+  const files = globSync(patterns, { cwd: root, withFileTypes: true }).filter((entry) => entry.isFile());
+  for (const file of files.map((entry) => relative(root, join(entry.parentPath, entry.name))).sort()) {
     if (file.endsWith(".test.ts")) continue;
     hash
       .update(`${file}\0`)

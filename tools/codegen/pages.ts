@@ -3,6 +3,8 @@
 import { grpcStatusOf, httpStatusOf } from "@liquidmetal/api";
 import { type ErrorCode, type ErrorEntry, errorCatalogue } from "@liquidmetal/foundation";
 import { configKeys, keyNames } from "../../packages/host-agent/src/config/keys.ts";
+import { publishedRecipeSchema } from "../../packages/image-builder/src/recipe-language/published-schema.ts";
+import { recipeReferencePage } from "./recipe-reference.ts";
 
 export interface Page {
   readonly path: string;
@@ -13,6 +15,8 @@ export function generatedPages(): readonly Page[] {
   return [
     { path: "docs/errors.md", text: errorsPage() },
     { path: "docs/configuration.md", text: configurationPage() },
+    { path: "docs/schema/recipe.schema.json", text: publishedRecipeSchema() },
+    { path: "docs/image-recipes.md", text: recipeReferencePage() },
   ];
 }
 

@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { systemClock } from "@liquidmetal/foundation";
 import { colourAllowed, isLive, painter } from "../../packages/cli/src/program/terminal.ts";
-import { StageRenderer } from "../../packages/cli/src/progress/stages.ts";
+import { type Stage, StageRenderer } from "../../packages/cli/src/progress/stages.ts";
 import { installPackages, missingPackages } from "../setup/system-packages.ts";
 import { mustLm, root } from "./lm.ts";
 import { nextSteps } from "./next-steps.ts";
@@ -27,28 +27,24 @@ async function up(options: QuickstartOptions, stages: StageRenderer): Promise<vo
     },
     (count) => (count === 0 ? "all there" : `${count} installed`),
   );
-  const images = await stages.run(
+  const [kernel, root] = await stages.run(
     "Kernel and root volume images",
-    async (stage) => {
-      const { buildQuickstartImages } = await import("@liquidmetal/image-builder");
-      const report = reporter(stage);
-      return buildQuickstartImages({ onProgress: (progress) => report(progress.text) });
-    },
-    (built) => (built.kernel.cached && built.root.cached ? "cached" : "built"),
+    (stage) => Promise.all([build("kernel/distro", stage), build("base/tiny", stage)]),
+    (built) => (built.every(({ cached }) => cached) ? "cached" : "built"),
   );
   await stages.run("Embedded host (lm up)", (stage) => mustLm(["up", "--name", options.platform], reporter(stage)));
   await stages.run("Images into containerd", async (stage) => {
     const present = new Set(
       (await mustLm(["image", "list", "-o", "name", ...platform])).split("\n").map((line) => line.trim()),
     );
-    for (const image of [images.kernel, images.root]) {
+    for (const image of [kernel, root]) {
       if (present.has(image.reference)) continue;
       stage.update(image.reference);
-      await mustLm(["image", "import", image.archivePath, ...platform]);
+      await mustLm(["image", "import", image.layout, ...platform]);
     }
   });
   await stages.run("One microVM, until its guest says that it is ready", (stage) =>
-    mustLm(createArguments(images.kernel, images.root.reference, platform), reporter(stage)),
+    mustLm(createArguments(kernel.reference, root.reference, platform), reporter(stage)),
   );
   stages[Symbol.dispose]();
   await show(["vm", "list", ...platform]);
@@ -62,18 +58,25 @@ async function show(args: readonly string[]): Promise<void> {
   process.stdout.write(`\n$ bin/lm ${words.join(" ")}\n${await mustLm(args)}`);
 }
 
-interface KernelImage {
+/** As `lm image build -o json` tells it. */
+interface BuiltImage {
   readonly reference: string;
-  /** The ELF kernel: it starts faster than the bzImage, which has to unpack itself. */
-  readonly elfKernelPath: string;
-  readonly initrdPath: string;
+  /** OCI layout directory. */
+  readonly layout: string;
+  readonly cached: boolean;
 }
 
-function createArguments(kernel: KernelImage, rootReference: string, platform: readonly string[]): readonly string[] {
+async function build(recipe: string, stage: Stage): Promise<BuiltImage> {
+  const report = reporter(stage);
+  // Its own lines begin with what this stage is called by.
+  const tell = (line: string): void => report(line.replace(/^Building \S+: /, ""));
+  return JSON.parse(await mustLm(["image", "build", recipe, "-o", "json"], tell)) as BuiltImage;
+}
+
+/** Kernel file and initrd are named by labels of the kernel's image. */
+function createArguments(kernel: string, root: string, platform: readonly string[]): readonly string[] {
   return [
-    ...["vm", "create", microVm, "--image", rootReference],
-    ...["--kernel", kernel.reference, "--kernel-file", kernel.elfKernelPath],
-    ...["--initrd", kernel.reference, "--initrd-file", kernel.initrdPath],
+    ...["vm", "create", microVm, "--image", root, "--kernel", kernel],
     ...["--vcpu", "1", "--memory", "256M", "--network", "tap"],
     ...["--ssh-key", "platform", "--wait=ready", "--timeout", "3m", ...platform],
   ];

@@ -1,12 +1,14 @@
 /**
  * `npm test`: everything that can be tested on this machine, tier by tier. `npm test -- unit crash` runs the named tiers only.
+ * `npm run test:images` (tier `images`) builds and boots every image; with `-- --cold` from an empty cache, which is removed afterwards.
  *
  * The last line says `N passed, N failed, N skipped`. Fails when anything failed and when no test ran. What a tier needs from the system is installed
  * first; a tier or test that cannot run here says so on a line of its own. Ctrl-C ends the tests, with all that they started.
  */
-import { globSync } from "node:fs";
-import { availableParallelism, totalmem } from "node:os";
+import { globSync, mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
+import { prepareImages } from "./image-preparation.ts";
 import { prepare } from "./preparation.ts";
 import { runTier } from "./run-tier.ts";
 import { type Tier, tiers } from "./tiers.ts";
@@ -26,7 +28,8 @@ function chosenTiers(names: readonly string[]): readonly Tier[] {
     );
     process.exit(2);
   }
-  return names.length === 0 ? tiers : tiers.filter((tier) => names.includes(tier.name));
+  if (names.length === 0) return tiers.filter((tier) => tier.onlyWhenNamed !== true);
+  return tiers.filter((tier) => names.includes(tier.name));
 }
 
 const interruption = new AbortController();
@@ -38,7 +41,15 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 }
 
 const total = { passed: 0, failed: 0, skipped: 0 };
-const chosen = chosenTiers(process.argv.slice(2));
+const words = process.argv.slice(2);
+const chosen = chosenTiers(words.filter((word) => word !== "--cold"));
+const cold = words.includes("--cold") ? mkdtempSync(join(tmpdir(), "lm-cold-")) : undefined;
+if (cold !== undefined) {
+  process.env["XDG_CACHE_HOME"] = cold;
+  // Go keeps what it compiled in a cache of its own, which would warm ours.
+  process.env["GOCACHE"] = join(cold, "go-build");
+  say(`with an empty cache in ${cold}, removed afterwards`);
+}
 say(
   `testing on ${availableParallelism()} processors, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
 );
@@ -52,11 +63,16 @@ for (const tier of chosen) {
     total.failed += 1;
     continue;
   }
+  for (const failure of await prepareImages(tier.images, say, interruption.signal)) {
+    say(`✘ tier ${tier.name}: ${failure}`);
+    total.failed += 1;
+  }
   const outcome = await runTier(tier, files, say, interruption.signal);
   total.passed += outcome.passed;
   total.failed += outcome.failed;
   total.skipped += outcome.skipped;
 }
+if (cold !== undefined) rmSync(cold, { recursive: true, force: true, maxRetries: 5 });
 if (interruption.signal.aborted) say("interrupted: not all tests ran");
 say(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(interruption.signal.aborted ? 130 : total.failed > 0 || total.passed === 0 ? 1 : 0);

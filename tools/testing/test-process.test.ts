@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import { setInterval } from "node:timers/promises";
 import { runTier } from "./run-tier.ts";
 import { runTestProcess, type TestProcessResult } from "./test-process.ts";
+import type { Tier } from "./tiers.ts";
 
 const fixture = (name: string): string => join(import.meta.dirname, "fixtures", `${name}.fixture.ts`);
 const never = new AbortController().signal;
@@ -98,7 +99,10 @@ describe("a process with tests", { concurrency: true, timeout: 60_000 }, () => {
 describe("a tier", { timeout: 60_000 }, () => {
   test("says a line for each file, failure and skip, and sums up", async () => {
     const lines: string[] = [];
-    const tier = { name: "sample", globs: [], concurrency: 2, files: "apart", needs: [], timeoutMs: 30_000 } as const;
+    const tier: Tier = {
+      ...{ name: "sample", globs: [], concurrency: 2, files: "apart" },
+      ...{ needs: [], images: [], timeoutMs: 30_000 },
+    };
     const files = ["mixed", "passes", "crashes"].map(fixture);
     const outcome = await runTier(tier, files, (line) => lines.push(line), never);
     assert.deepEqual(outcome, { passed: 4, failed: 2, skipped: 3 });

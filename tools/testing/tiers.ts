@@ -1,6 +1,14 @@
 /** The tiers of the tests, in the order in which they run: quick ones first, so that a mistake is seen soon. */
 import type { Purpose } from "../setup/system-packages.ts";
 
+/** A recipe with its parameters, built before the tests of a tier run: they shall test, and not time out in a compiler. */
+export interface PreparedImage {
+  readonly recipe: string;
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** What a first build does, for people. */
+  readonly work: string;
+}
+
 export interface Tier {
   readonly name: string;
   readonly globs: readonly string[];
@@ -9,11 +17,29 @@ export interface Tier {
   /** `together`: all files in one process each share of them, which saves starting Node and loading the sources a hundred times. */
   readonly files: "apart" | "together";
   readonly needs: readonly Purpose[];
+  readonly images: readonly PreparedImage[];
   /** Milliseconds that a process may take before it counts as hanging. */
   readonly timeoutMs: number;
+  /** Runs only when it is named. */
+  readonly onlyWhenNamed?: boolean;
 }
 
 const system: readonly Purpose[] = ["run", "images", "test"];
+
+const quickImages: readonly PreparedImage[] = [
+  { recipe: "kernel/distro", work: "repacks Debian's cloud kernel; seconds" },
+  { recipe: "base/tiny", work: "unpacks busybox and dropbear; seconds" },
+];
+
+/** What `npm test` boots. */
+const bootedImages: readonly PreparedImage[] = [
+  ...quickImages,
+  { recipe: "base/debian-12", work: "installs Debian packages into a new root; a minute or two" },
+  {
+    recipe: "node/kubernetes",
+    work: "compiles Kubernetes, containerd, etcd, CoreDNS and CNI plugins from module source; up to 20 minutes on two processors",
+  },
+];
 
 export const tiers: readonly Tier[] = [
   {
@@ -22,22 +48,35 @@ export const tiers: readonly Tier[] = [
     concurrency: 2,
     files: "together",
     needs: [],
+    images: [],
     timeoutMs: 180_000,
   },
-  { name: "crash", globs: ["tests/crash/**/*.test.ts"], concurrency: 2, files: "apart", needs: [], timeoutMs: 300_000 },
+  {
+    name: "crash",
+    globs: ["tests/crash/**/*.test.ts"],
+    concurrency: 2,
+    files: "apart",
+    needs: [],
+    images: [],
+    timeoutMs: 300_000,
+  },
   heavy("conformance"),
-  heavy("integration"),
-  heavy("e2e", 900_000),
+  heavy("integration", { images: quickImages }),
+  heavy("e2e", { images: bootedImages, timeoutMs: 900_000 }),
   heavy("metal"),
+  // Everything cold: the kernel from source, every Kubernetes version. Hours, not minutes.
+  heavy("images", { timeoutMs: 3 * 3_600_000, onlyWhenNamed: true }),
 ];
 
-function heavy(name: string, timeoutMs: number = 300_000): Tier {
+function heavy(name: string, options: Partial<Pick<Tier, "images" | "timeoutMs" | "onlyWhenNamed">> = {}): Tier {
   return {
     name,
     globs: [`tests/${name}/**/*.test.ts`],
     concurrency: 1,
     files: "apart",
     needs: system,
-    timeoutMs,
+    images: [],
+    timeoutMs: 300_000,
+    ...options,
   };
 }

@@ -5,15 +5,15 @@
  */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { createReadStream, mkdirSync, mkdtempSync } from "node:fs";
+import { mkdirSync, mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "@liquidmetal/foundation";
-import { type BuiltKernelImage, buildQuickstartImages, type QuickstartImages } from "@liquidmetal/image-builder";
 import { leftoversOf, platformMarks, removeLeftovers } from "../../../packages/platform/src/lifecycle/leftovers.ts";
 import { type PlatformPaths, platformPaths } from "../../../packages/platform/src/paths.ts";
 import { terminate } from "../../../packages/platform/src/process/ending.ts";
 import { findPlatformProcesses, identify, signalIfOurs } from "../../../packages/platform/src/process/identity.ts";
+import { type BootImages, bootImages, layoutArchive } from "../../assets/boot-images.ts";
 import { PrivateContainerd } from "../../assets/containerd.ts";
 import { AgentProcess } from "./agent-process.ts";
 import { Microvms } from "./microvms.ts";
@@ -54,7 +54,7 @@ export class World implements AsyncDisposable {
   readonly #directory: string;
   #agent: AgentProcess | undefined;
   #hostId: string | undefined;
-  #images: QuickstartImages | undefined;
+  #images: BootImages | undefined;
 
   private constructor(options: WorldOptions) {
     this.#options = options;
@@ -124,21 +124,21 @@ export class World implements AsyncDisposable {
     return new Microvms(await this.agent.ready());
   }
 
-  /** Kernel and root volume of the quickstart, in this world's containerd. */
-  async importImages(): Promise<QuickstartImages> {
-    this.#images ??= await buildQuickstartImages();
+  /** A kernel and a root volume, in this world's containerd. */
+  async importImages(): Promise<BootImages> {
+    this.#images ??= await bootImages();
     const { images } = await this.agent.ready();
-    for (const { archivePath } of [this.#images.kernel, this.#images.root]) {
-      await images.importImage(archive(archivePath), { timeoutMs: 120_000 });
+    for (const { layout } of [this.#images.kernel, this.#images.root]) {
+      await images.importImage(layoutArchive(layout), { timeoutMs: 120_000 });
     }
     return this.#images;
   }
 
-  get kernel(): BuiltKernelImage {
+  get kernel(): BootImages["kernel"] {
     return this.#built().kernel;
   }
 
-  get root(): QuickstartImages["root"] {
+  get root(): BootImages["root"] {
     return this.#built().root;
   }
 
@@ -174,7 +174,7 @@ export class World implements AsyncDisposable {
     await terminate(identity, systemClock, 1_000);
   }
 
-  #built(): QuickstartImages {
+  #built(): BootImages {
     if (this.#images === undefined) throw new Error("the images have not been imported");
     return this.#images;
   }
@@ -195,8 +195,4 @@ export class World implements AsyncDisposable {
     };
     return Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   }
-}
-
-async function* archive(path: string): AsyncGenerator<{ data: Uint8Array }> {
-  for await (const chunk of createReadStream(path, { highWaterMark: 262_144 })) yield { data: chunk as Buffer };
 }

@@ -3,6 +3,7 @@
  *
  * The host is left as it was: the microVM is removed, and so are the images that were brought for it.
  */
+import { randomBytes } from "node:crypto";
 import { PlatformError } from "@liquidmetal/foundation";
 import type { HostClient } from "../client/host-client.ts";
 import { type Presentation, printOne, renderFields } from "../output/print.ts";
@@ -124,12 +125,15 @@ async function booted(verification: Verification, subject: Subject): Promise<Ver
   const partner = await partnerOf(verification, host, subject);
   const brought: string[] = [];
   try {
-    for (const image of [subject, partner]) brought.push(...(await bring(verification, host, image)));
-    const [kernel, root] = isKernelImage(subject.labels) ? [subject, partner] : [partner, subject];
+    const names: string[] = [];
+    for (const image of [subject, partner]) names.push(await bring(verification, host, image, brought));
+    const [ownName = "", otherName = ""] = names;
+    const isKernel = isKernelImage(subject.labels);
+    const [kernel, root] = isKernel ? [subject, partner] : [partner, subject];
     const title = `Booting ${subject.reference}`;
     const trial = {
-      kernel: kernel.reference,
-      root: root.reference,
+      kernel: isKernel ? ownName : otherName,
+      root: isKernel ? otherName : ownName,
       ...trialSize(verification.invocation, root, kernel),
     };
     const result = await stages.run(
@@ -160,24 +164,29 @@ async function partnerOf(verification: Verification, host: HostClient, subject: 
   return host.inspectImage(kernel, { signal: session.signal });
 }
 
-/** Names that the host did not have before. */
-async function bring(verification: Verification, host: HostClient, image: Subject): Promise<readonly string[]> {
+/**
+ * The image's name on the host. What the host lacks is brought there under a name of its own, noted in `brought` before anything is sent: names that
+ * people use keep their meaning.
+ */
+async function bring(verification: Verification, host: HostClient, image: Subject, brought: string[]): Promise<string> {
   const { session, stages } = verification;
   const { layout } = image;
-  if (layout === undefined) return [];
-  const before = new Set((await host.images({ signal: session.signal })).map(({ reference }) => reference));
-  const images = await stages.run(`Importing ${image.reference}`, (stage) =>
-    bringToHost(session, host, { layout, stage, known: image }),
-  );
-  if (images.length === 0) throw new PlatformError("IMAGE_CORRUPT", `the host found no image in ${layout}`);
-  return images.map(({ reference }) => reference).filter((reference) => !before.has(reference));
+  if (layout === undefined) return image.reference;
+  const present = await host.images({ signal: session.signal });
+  const there = present.find(({ reference, digest }) => reference === image.reference && digest === image.digest);
+  if (there !== undefined) return there.reference;
+  const reference = `liquidmetal.local/verify/${randomBytes(6).toString("hex")}:latest`;
+  brought.push(reference);
+  await stages.run(`Importing ${image.reference}`, (stage) => bringToHost(session, host, { layout, stage, reference }));
+  return reference;
 }
 
-/** An image that somebody has taken into use meanwhile stays; that is no failure of the verification. */
+/** An image that cannot be removed is told of; that is no failure of the verification. One whose import failed is not there. */
 async function forget(session: Session, host: HostClient, reference: string): Promise<void> {
   try {
     await host.removeImage(reference, { signal: AbortSignal.timeout(30_000) });
   } catch (error) {
+    if (error instanceof PlatformError && error.kind === "not-found") return;
     session.warn(`${reference} stays on the host: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -40,11 +40,11 @@ export class RecipeLibrary {
     throw new PlatformError("RECIPE_INVALID", message);
   }
 
-  /** Names of all recipes of the folder, sorted. */
+  /** Names of all recipes of the folder, sorted. Folders called `files` hold what recipes put into images. */
   async names(): Promise<readonly string[]> {
     const files = await readdir(this.directory, { recursive: true }).catch(() => []);
     const names = files.filter((file) => file.endsWith(extension)).map((file) => file.slice(0, -extension.length));
-    return names.filter((name) => recipeName.test(name)).sort();
+    return names.filter((name) => recipeName.test(name) && !name.split("/").includes("files")).sort();
   }
 
   #open(path: string, reference: string): Promise<Recipe> {

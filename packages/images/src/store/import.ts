@@ -72,11 +72,12 @@ async function importLayout(
   const index = parseDocument(bytes, "index.json");
   if (index.kind !== "index") throw new PlatformError("IMAGE_CORRUPT", "index.json is not an index");
   const images: ImportedImage[] = [];
+  // What is attached to an image (bill of materials, provenance) stands beside it, and is none.
+  const named = index.manifests.filter(({ artifactType }) => artifactType === undefined);
+  if (named.length === 0) throw new PlatformError("IMAGE_CORRUPT", "the archive holds no image");
   // One image under several names is still one image where it gets a new name.
   const targets =
-    options.reference === undefined
-      ? index.manifests
-      : [...new Map(index.manifests.map((target) => [target.digest, target])).values()];
+    options.reference === undefined ? named : [...new Map(named.map((target) => [target.digest, target])).values()];
   for (const target of targets) {
     await adopt(containerd, target, options, 0);
     images.push({ name: nameOf(target, targets.length, options.reference), target });
