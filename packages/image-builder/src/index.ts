@@ -9,6 +9,7 @@ export type {
   RecipeSummary,
 } from "./build/build-request.ts";
 export { buildRecipe, listRecipes, planBuild } from "./build/builder.ts";
+export { defaultCacheDirectory } from "./cache/cache-folders.ts";
 export {
   type CacheUsage,
   cacheUsage,
@@ -20,16 +21,10 @@ export {
 export type { CacheEntry, CacheEntryKind } from "./cache/inventory.ts";
 export { type GoLockRequest, type WrittenGoLock, writeGoLock } from "./go/lock-writing.ts";
 export { type GoToolchain, goToolchain, type ToolchainOptions } from "./go/toolchain.ts";
-export { type BuildOptions, type BuiltImage, buildImage } from "./image-build.ts";
-export { type CachedImage, defaultCacheDirectory, ImageCache, type ImageRecord } from "./image-cache.ts";
 export { extractVmlinux } from "./kernel/bzimage.ts";
-export type { BuildProgress, BuildStage, OnProgress } from "./progress.ts";
-export { type BuiltKernelImage, buildQuickstartImages, type QuickstartImages } from "./quickstart.ts";
-export type { Architecture, AssembleContext, AssembledImage, Recipe } from "./recipe.ts";
 export type { RecipeParameter } from "./recipe-language/recipe-document.ts";
-export { baseTiny } from "./recipes/base-tiny.ts";
-export { kernelDistro } from "./recipes/kernel-distro.ts";
 export type { Input, InputKind, Software } from "./steps/input.ts";
+export type { Architecture } from "./steps/step-kind.ts";
 export {
   type VerifiedImage,
   type VerifiedManifest,
