@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 
 /** `<pid>-<start time in clock ticks since boot>`, as in `4711-90210`; 0 where there is no /proc. */
-export function ownOwner(): string {
-  return `${process.pid}-${startTicks(process.pid) ?? 0}`;
-}
+export const ownOwner = (): string => ownerOf(process.pid);
+
+export const ownerOf = (pid: number): string => `${pid}-${startTicks(pid) ?? 0}`;
 
 /** Whether the process of an owner still runs. What is no owner is dead. */
 export function isAlive(owner: string): boolean {
