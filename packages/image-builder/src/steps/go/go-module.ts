@@ -51,17 +51,17 @@ async function lockedModule(
   const locked = files.mod.require.find(({ path }) => path === module);
   if (locked?.version !== version) {
     const has = locked === undefined ? "does not name it" : `has ${locked.version}`;
-    throw bad(`the recipe wants ${module} ${version}, its lock ${lock} ${has}`, lockRemedy(wanted));
+    throw bad(`the recipe wants ${module} ${version}, its lock ${lock} ${has}`, lockRemedy(fields));
   }
   const local = files.mod.replace.find(({ by }) => by.version === undefined);
   if (local !== undefined) throw bad(`the lock ${lock} takes ${local.path} from the folder ${local.by.path}`);
   const main = replaced(wanted, files.mod.replace);
   if (!files.sums.some((sum) => sum.path === main.path && sum.version === main.version)) {
-    throw bad(`go.sum of the lock ${lock} does not vouch for ${module} ${version}`, lockRemedy(wanted));
+    throw bad(`go.sum of the lock ${lock} does not vouch for ${module} ${version}`, lockRemedy(fields));
   }
   const binaries = importPaths(fields, module);
   const missing = [...binaries.values()].find((each) => !files.mod.tools.includes(each));
-  if (missing !== undefined) throw bad(`the lock ${lock} is not for the package ${missing}`, lockRemedy(wanted));
+  if (missing !== undefined) throw bad(`the lock ${lock} is not for the package ${missing}`, lockRemedy(fields));
   return {
     directory,
     goVersion: files.mod.go,
@@ -124,8 +124,8 @@ async function moduleFiles(directory: string, name: string): Promise<ModuleFiles
   };
 }
 
-const lockRemedy = ({ path, version }: { readonly path: string; readonly version: string }): string =>
-  `write the lock again: lm image lock ${path} ${version}`;
+const lockRemedy = (fields: GoFields): string =>
+  `write the lock again: lm image lock ${fields.module}@${fields.version} ${[...new Set(Object.values(fields.binaries))].join(" ")} --directory DIR`;
 
 const bad = (why: string, remedy?: string): PlatformError =>
   new PlatformError("RECIPE_INVALID", why, remedy === undefined ? {} : { remedy });
