@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BoltBucket, boltFile } from "./bolt-file.ts";
-import { metadataDatabase, type StoredImage, snapshotDatabase } from "./containerd-metadata.ts";
+import { metadataDatabase, type StoredImage, type StoredSnapshot, snapshotDatabase } from "./containerd-metadata.ts";
 
 type Read = { [key: string]: Read | string };
 
@@ -58,7 +58,7 @@ test("a key that is there twice is refused", () => {
   assert.throws(() => bucket.put("", "2"), /empty/);
 });
 
-const blob = (letter: string) => ({
+const blob = (letter: string): StoredImage["manifest"] => ({
   digest: `sha256:${letter.repeat(64)}`,
   mediaType: "application/x",
   sizeBytes: 300,
@@ -69,18 +69,26 @@ const image = (name: string, letters: string, pinned = true): StoredImage => ({
   manifest: blob(letters[0] ?? ""),
   config: blob(letters[1] ?? ""),
   chainId: blob(letters[2] ?? "").digest,
-  snapshotId: 1,
+});
+const snapshot = (letter: string, id: number, more: Partial<StoredSnapshot> = {}): StoredSnapshot => ({
+  chainId: blob(letter).digest,
+  id,
+  stacked: true,
   usage: { inodes: 3, sizeBytes: 8192 },
+  ...more,
 });
 
 test("the databases do not depend on the order of the images, and are the same twice", () => {
   const images = [image("a:1", "abc"), image("b:1", "def")];
-  assert.deepEqual(metadataDatabase(images, 1_700_000_000), metadataDatabase(images.toReversed(), 1_700_000_000));
-  assert.deepEqual(snapshotDatabase(images, 1_700_000_000), snapshotDatabase(images.toReversed(), 1_700_000_000));
+  const snapshots = [snapshot("c", 1), snapshot("f", 2)];
+  const turned = { images: images.toReversed(), snapshots: snapshots.toReversed() };
+  assert.deepEqual(metadataDatabase({ images, snapshots }, 1_700_000_000), metadataDatabase(turned, 1_700_000_000));
+  assert.deepEqual(snapshotDatabase(snapshots, 1_700_000_000), snapshotDatabase(turned.snapshots, 1_700_000_000));
 });
 
 test("an image is known by its name and by its id, as the CRI plug-in would have it", () => {
-  const found = read(metadataDatabase([image("a:1", "abc"), image("b:1", "abc", false)], 0)) as { v1: Read };
+  const stored = { images: [image("a:1", "abc"), image("b:1", "abc", false)], snapshots: [snapshot("c", 1)] };
+  const found = read(metadataDatabase(stored, 0)) as { v1: Read };
   const space = found.v1["k8s.io"] as { images: Read; content: { blob: Read }; snapshots: { overlayfs: Read } };
   assert.deepEqual(Object.keys(space.images), ["a:1", "b:1", blob("b").digest]);
   const labels = (name: string): unknown => (space.images[name] as Read)["labels"];
@@ -90,4 +98,23 @@ test("an image is known by its name and by its id, as the CRI plug-in would have
     "containerd.io/gc.ref.snapshot.overlayfs": blob("c").digest,
   });
   assert.equal((space.snapshots.overlayfs[blob("c").digest] as Read)["name"], `k8s.io/1/${blob("c").digest}`);
+});
+
+test("a layer lies on the one below it; one that holds everything itself is kept together with it, and lies on nothing", () => {
+  const [lower, upper, whole] = [blob("a").digest, blob("b").digest, blob("c").digest];
+  const snapshots = [
+    snapshot("a", 1),
+    snapshot("b", 2, { parent: lower }),
+    snapshot("c", 3, { parent: upper, stacked: false }),
+  ];
+  const known = read(metadataDatabase({ images: [], snapshots }, 0)) as {
+    v1: { "k8s.io": { snapshots: { overlayfs: Read } } };
+  };
+  const { overlayfs } = known.v1["k8s.io"].snapshots;
+  assert.deepEqual((overlayfs[lower] as Read)["children"], { [upper]: "" });
+  assert.equal((overlayfs[whole] as Read)["parent"], upper);
+  const laid = read(snapshotDatabase(snapshots, 0)) as { v1: { parents: Read; snapshots: Read } };
+  assert.deepEqual(laid.v1.parents, { "\x01\0\x02": `k8s.io/2/${upper}` });
+  assert.equal((laid.v1.snapshots[`k8s.io/2/${upper}`] as Read)["parent"], `k8s.io/1/${lower}`);
+  assert.equal((laid.v1.snapshots[`k8s.io/3/${whole}`] as Read)["parent"], undefined);
 });

@@ -1,4 +1,4 @@
-/** A container image that was built as an OCI layout: its documents, checked against their digests, and its files as one tree. */
+/** A container image that was built as an OCI layout: its documents, checked against their digests, and the files of its layers. */
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,19 +6,29 @@ import { PlatformError } from "@liquidmetal/foundation";
 import { z } from "zod";
 import { unpackLayer } from "../../oci/layer.ts";
 import { treeOfTar } from "../../oci/layer-tree.ts";
-import type { FileTree } from "../../tree/file-tree.ts";
-import { mergeAll } from "../../tree/merge.ts";
+import { FileTree } from "../../tree/file-tree.ts";
+import { merge, settle } from "../../tree/merge.ts";
 import type { StoredBlob } from "./containerd-metadata.ts";
 
 export interface BuiltImage {
   readonly manifest: Document;
   readonly config: Document;
-  /** What containerd calls the unpacked layers (image-spec, "Layer ChainID"). */
-  readonly chainId: string;
   /** As it says of itself (`org.opencontainers.image.version`). */
   readonly version: string | undefined;
-  /** All layers, one over the other, without whiteouts. Contents lie in `workDirectory`. */
+  /** From the bottom up. Contents lie in `workDirectory`. */
+  readonly layers: readonly BuiltLayer[];
+}
+
+export interface BuiltLayer {
+  /** What containerd calls the layers up to this one, unpacked (image-spec, "Layer ChainID"). */
+  readonly chainId: string;
+  /**
+   * Plain files without whiteouts, as they lie in a folder. Where the layer takes something away, or links to a file of a layer below, this is
+   * everything up to this layer, and `stacked` is false: overlayfs would want device nodes for it, which do not survive an image that is itself
+   * unpacked on overlayfs.
+   */
   readonly files: FileTree;
+  readonly stacked: boolean;
 }
 
 export interface Document extends StoredBlob {
@@ -60,23 +70,36 @@ export async function readBuiltImage(
   if (diffIds.length !== parsed.layers.length || diffIds.length === 0) {
     throw corrupt(digest, `it has ${parsed.layers.length} layers and ${diffIds.length} of them described`);
   }
-  const layers: FileTree[] = [];
+  const layers: BuiltLayer[] = [];
+  let below = new FileTree();
   for (const [number, layer] of parsed.layers.entries()) {
     const tar = join(workDirectory, `${number}.tar`);
     const diffId = diffIds[number];
     await unpackLayer(blobPath(layout, layer.digest), tar, { signal, ...(diffId !== undefined && { diffId }) });
-    layers.push(await treeOfTar(tar, { signal }));
+    const tree = await treeOfTar(tar, { signal });
+    const merged = merge(below, tree);
+    const stacked = isPlain(tree);
+    const chainId = chainIdOf(diffIds.slice(0, number + 1));
+    layers.push({ chainId, stacked, files: stacked ? settle(tree, below) : merged });
+    below = merged;
   }
   return {
     manifest,
     config,
-    chainId: chainIdOf(diffIds),
     version: parsed.annotations?.[versionLabel] ?? settings.config?.Labels?.[versionLabel],
-    files: mergeAll(layers),
+    layers,
   };
 }
 
-export function chainIdOf(diffIds: readonly string[]): string {
+function isPlain(layer: FileTree): boolean {
+  for (const [, entry] of layer.entries()) {
+    if (entry.kind === "whiteout" || (entry.kind === "directory" && entry.opaque === true)) return false;
+    if (entry.kind === "hardlink" && layer.get(entry.target) === undefined) return false;
+  }
+  return true;
+}
+
+function chainIdOf(diffIds: readonly string[]): string {
   return diffIds.reduce((chain, diffId) => `sha256:${createHash("sha256").update(`${chain} ${diffId}`).digest("hex")}`);
 }
 

@@ -21,11 +21,26 @@ export interface StoredImage {
   readonly pinned: boolean;
   readonly manifest: StoredBlob;
   readonly config: StoredBlob;
-  /** Unpacked and not kept as blobs. */
+  /** Of all layers, which are unpacked and not kept as blobs: the name of the topmost snapshot. */
   readonly chainId: string;
-  /** Number of the snapshot: the folder that has the files. */
-  readonly snapshotId: number;
+}
+
+export interface StoredSnapshot {
+  /** Of the layers up to this one (image-spec, "Layer ChainID"). */
+  readonly chainId: string;
+  /** Number of the folder that has the files. */
+  readonly id: number;
+  /** Of the layers below; absent for the lowest. */
+  readonly parent?: string;
+  /** False = the folder holds the layers below too, and none is laid under it. */
+  readonly stacked: boolean;
   readonly usage: { readonly inodes: number; readonly sizeBytes: number };
+}
+
+export interface Stored {
+  readonly images: readonly StoredImage[];
+  /** One a chain id. */
+  readonly snapshots: readonly StoredSnapshot[];
 }
 
 const namespace = "k8s.io";
@@ -51,8 +66,8 @@ export const storePaths: {
   snapshotFiles: (id) => `io.containerd.snapshotter.v1.${snapshotter}/snapshots/${id}/fs`,
 };
 
-/** Contents of `meta.db`. Several images may share a manifest, a configuration or a snapshot. */
-export function metadataDatabase(images: readonly StoredImage[], dateSeconds: number): Buffer {
+/** Contents of `meta.db`. Several images may share a manifest, a configuration or snapshots. */
+export function metadataDatabase({ images, snapshots }: Stored, dateSeconds: number): Buffer {
   const root = new BoltBucket();
   const schema = root.bucket("v1").put("version", varint(databaseVersion));
   const space = schema.bucket(namespace);
@@ -69,28 +84,38 @@ export function metadataDatabase(images: readonly StoredImage[], dateSeconds: nu
     const pinned = images.some((other) => other.pinned && other.config.digest === image.config.digest);
     putImage(space, image.config.digest, { ...image, pinned }, dateSeconds);
   }
-  const snapshots = space.bucket("snapshots").bucket(snapshotter);
-  for (const { chainId, snapshotId } of distinctBy(images, ({ chainId }) => chainId)) {
-    putTimes(snapshots.bucket(chainId), dateSeconds).put("name", backendName(chainId, snapshotId));
+  const bucket = space.bucket("snapshots").bucket(snapshotter);
+  for (const { chainId, id, parent } of snapshots) {
+    const entry = putTimes(bucket.bucket(chainId), dateSeconds).put("name", backendName(chainId, id));
+    if (parent === undefined) continue;
+    // Also where the files do not need what is below: it stays as long as this does, and whoever looks for every layer finds it.
+    entry.put("parent", parent);
+    bucket.bucket(parent).bucket("children").put(chainId, "");
   }
-  snapshots.sequence = highestId(images);
+  bucket.sequence = highestId(snapshots);
   return boltFile(root);
 }
 
 /** Contents of the overlayfs snapshotter's `metadata.db`. */
-export function snapshotDatabase(images: readonly StoredImage[], dateSeconds: number): Buffer {
+export function snapshotDatabase(snapshots: readonly StoredSnapshot[], dateSeconds: number): Buffer {
   const root = new BoltBucket();
   const schema = root.bucket("v1");
-  schema.bucket("parents");
-  const snapshots = schema.bucket("snapshots");
-  for (const { chainId, snapshotId, usage } of distinctBy(images, ({ chainId }) => chainId)) {
-    putTimes(snapshots.bucket(backendName(chainId, snapshotId)), dateSeconds)
-      .put("id", unsignedVarint(BigInt(snapshotId)))
+  const parents = schema.bucket("parents");
+  const bucket = schema.bucket("snapshots");
+  const ids = new Map(snapshots.map(({ chainId, id }) => [chainId, id]));
+  for (const { chainId, id, parent, stacked, usage } of snapshots) {
+    const name = backendName(chainId, id);
+    const entry = putTimes(bucket.bucket(name), dateSeconds)
+      .put("id", unsignedVarint(BigInt(id)))
       .put("kind", committed)
       .put("inodes", varint(usage.inodes))
       .put("size", varint(usage.sizeBytes));
+    const below = parent === undefined ? undefined : ids.get(parent);
+    if (!stacked || parent === undefined || below === undefined) continue;
+    entry.put("parent", backendName(parent, below));
+    parents.put(Buffer.concat([unsignedVarint(BigInt(below)), Buffer.of(0), unsignedVarint(BigInt(id))]), name);
   }
-  snapshots.sequence = highestId(images);
+  bucket.sequence = highestId(snapshots);
   return boltFile(root);
 }
 
@@ -100,8 +125,8 @@ function distinctBy(images: readonly StoredImage[], key: (image: StoredImage) =>
 
 const backendName = (chainId: string, id: number): string => `${namespace}/${id}/${chainId}`;
 
-const highestId = (images: readonly StoredImage[]): bigint =>
-  BigInt(images.reduce((highest, { snapshotId }) => Math.max(highest, snapshotId), 0));
+const highestId = (snapshots: readonly StoredSnapshot[]): bigint =>
+  BigInt(snapshots.reduce((highest, { id }) => Math.max(highest, id), 0));
 
 function putImage(
   space: BoltBucket,

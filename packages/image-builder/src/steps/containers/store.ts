@@ -2,14 +2,19 @@
  * A containerd store with images in it, as files: nothing is pulled and nothing is unpacked when the machine starts.
  *
  * Made by hand instead of by a containerd that runs at build time: no daemon, no mount, no privilege, and the same bytes every time. What is in it is
- * what containerd itself leaves behind with `discard_unpacked_layers`: manifests and configurations as blobs, layers only unpacked. Each image is one
- * snapshot with all its layers merged, under the name of the topmost: containerd looks for that one only, and overlayfs has fewer layers to search.
+ * what containerd itself leaves behind with `discard_unpacked_layers`: manifests and configurations as blobs, layers only unpacked, each as a snapshot
+ * of overlayfs that images share.
  */
-
 import { contentSize } from "../../tree/content.ts";
 import { FileTree } from "../../tree/file-tree.ts";
 import type { BuiltImage } from "./built-image.ts";
-import { metadataDatabase, type StoredImage, snapshotDatabase, storePaths } from "./containerd-metadata.ts";
+import {
+  metadataDatabase,
+  type StoredImage,
+  type StoredSnapshot,
+  snapshotDatabase,
+  storePaths,
+} from "./containerd-metadata.ts";
 
 export interface NamedImage {
   readonly name: string;
@@ -26,23 +31,37 @@ export function containerdStore(root: string, images: readonly NamedImage[], dat
   tree.directory(at(storePaths.snapshotter), { mode: 0o700 });
   tree.directory(at(`${storePaths.snapshotter}/snapshots`), { mode: 0o700 });
   const stored: StoredImage[] = [];
-  const snapshots = new Map<string, Pick<StoredImage, "snapshotId" | "usage">>();
+  const snapshots = new Map<string, StoredSnapshot>();
   for (const { name, pinned, image } of images.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const { chainId, manifest, config, files } = image;
-    let snapshot = snapshots.get(chainId);
-    if (snapshot === undefined) {
-      snapshot = { snapshotId: snapshots.size + 1, usage: usageOf(files) };
-      snapshots.set(chainId, snapshot);
-      putFiles(tree, at(storePaths.snapshotFiles(snapshot.snapshotId)), files);
+    const { manifest, config, layers } = image;
+    let parent: string | undefined;
+    for (const { chainId, files, stacked } of layers) {
+      if (!snapshots.has(chainId)) {
+        const id = snapshots.size + 1;
+        snapshots.set(chainId, {
+          chainId,
+          id,
+          stacked,
+          usage: usageOf(files),
+          ...(parent !== undefined && { parent }),
+        });
+        putFiles(tree, at(storePaths.snapshotFiles(id)), files);
+      }
+      parent = chainId;
     }
     for (const document of [manifest, config]) {
       tree.file(at(storePaths.blob(document.digest)), { bytes: document.bytes }, { mode: 0o444 });
     }
-    stored.push({ name, pinned, chainId, manifest, config, ...snapshot });
+    stored.push({ name, pinned, manifest, config, chainId: parent ?? "" });
   }
+  const databases = { images: stored, snapshots: [...snapshots.values()] };
   tree.directory(at(storePaths.metadata.replace(/\/[^/]*$/, "")), { mode: 0o711 });
-  tree.file(at(storePaths.metadata), { bytes: metadataDatabase(stored, dateSeconds) });
-  tree.file(at(storePaths.snapshotMetadata), { bytes: snapshotDatabase(stored, dateSeconds) }, { mode: 0o600 });
+  tree.file(at(storePaths.metadata), { bytes: metadataDatabase(databases, dateSeconds) });
+  tree.file(
+    at(storePaths.snapshotMetadata),
+    { bytes: snapshotDatabase(databases.snapshots, dateSeconds) },
+    { mode: 0o600 },
+  );
   return tree;
 }
 
@@ -59,7 +78,7 @@ function putFiles(tree: FileTree, folder: string, files: FileTree): void {
 }
 
 /** As containerd counts: whole blocks of 4 KiB. */
-function usageOf(files: FileTree): StoredImage["usage"] {
+function usageOf(files: FileTree): StoredSnapshot["usage"] {
   let inodes = 1;
   let sizeBytes = 4096;
   for (const [, entry] of files.entries()) {
