@@ -7,8 +7,10 @@ import { spawn } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** What a package is needed for: running microVMs, building images, tests. */
-export type Purpose = "run" | "images" | "test";
+/** What a package is needed for: running microVMs, building the images of the quickstart, building every other image, compiling kernels, tests. */
+export type Purpose = (typeof purposes)[number];
+
+const purposes = ["run", "images", "builds", "kernel", "test"] as const;
 
 export interface SystemPackage {
   readonly name: string;
@@ -22,7 +24,7 @@ export interface SystemPackage {
 const lockTimeoutSeconds = 300;
 const installTimeoutMs = 20 * 60_000;
 const keptOutputCharacters = 4_000;
-const isPurpose = (text: string): text is Purpose => text === "run" || text === "images" || text === "test";
+const isPurpose = (text: string): text is Purpose => purposes.some((purpose) => purpose === text);
 
 export function systemPackages(): readonly SystemPackage[] {
   const lines = readFileSync(join(import.meta.dirname, "system-packages.list"), "utf8").split("\n");
@@ -47,8 +49,8 @@ export function isPresent(probe: string): boolean {
   });
 }
 
-export function missingPackages(purposes: readonly Purpose[]): readonly SystemPackage[] {
-  return systemPackages().filter((entry) => purposes.includes(entry.purpose) && !isPresent(entry.probe));
+export function missingPackages(wanted: readonly Purpose[]): readonly SystemPackage[] {
+  return systemPackages().filter((entry) => wanted.includes(entry.purpose) && !isPresent(entry.probe));
 }
 
 /**

@@ -65,10 +65,13 @@ export const tiers: readonly Tier[] = [
   heavy("e2e", { images: bootedImages, timeoutMs: 900_000 }),
   heavy("metal"),
   // Everything cold: the kernel from source, every Kubernetes version. Hours, not minutes.
-  heavy("images", { timeoutMs: 3 * 3_600_000, onlyWhenNamed: true }),
+  heavy("images", { needs: [...system, "kernel"], timeoutMs: 3 * 3_600_000, onlyWhenNamed: true }),
 ];
 
-function heavy(name: string, options: Partial<Pick<Tier, "images" | "timeoutMs" | "onlyWhenNamed">> = {}): Tier {
+function heavy(
+  name: string,
+  options: Partial<Pick<Tier, "needs" | "images" | "timeoutMs" | "onlyWhenNamed">> = {},
+): Tier {
   return {
     name,
     globs: [`tests/${name}/**/*.test.ts`],

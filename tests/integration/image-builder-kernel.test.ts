@@ -1,0 +1,122 @@
+/**
+ * Kernels of the image builder: the shipped configuration against the real source of Linux, the modules that go with the distribution's kernel, and
+ * `kernel/6.1` booted where it was compiled before.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
+import { type BuildRequest, buildRecipe } from "@liquidmetal/image-builder";
+import { isPresent } from "../../tools/setup/system-packages.ts";
+import { cachedImage } from "../assets/boot-images.ts";
+import { bootsOurKernel } from "./image-builder-kernel-boot.ts";
+import { unpackLayers } from "./image-builder-machine.ts";
+
+const run = promisify(execFile);
+const shipped = join(import.meta.dirname, "../../images/kernel");
+const compilers = ["gcc", "make", "flex", "bison", "bc", "/usr/include/gelf.h"];
+const lacking = (...probes: string[]): string | false => {
+  const missing = probes.filter((probe) => !isPresent(probe));
+  return missing.length > 0 && `needs ${missing.join(", ")}: 'npm run test:images' installs them`;
+};
+
+describe("kernel/6.1 is configured as demanded", { skip: lacking(...compilers), timeout: 280_000 }, () => {
+  let directory = "";
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), "lm-kernel-"));
+    await cp(join(shipped, "fragments"), join(directory, "fragments"), { recursive: true });
+    const recipe = await readFile(join(shipped, "6.1.yaml"), "utf8");
+    await writeFile(join(directory, "6.1.yaml"), `${recipe}        - fragments/own.config\n`);
+  });
+  after(() => rm(directory, { recursive: true, force: true }));
+
+  async function build(own: string, more: Partial<BuildRequest> = {}): Promise<unknown> {
+    await writeFile(join(directory, "fragments/own.config"), own);
+    return buildRecipe({ recipe: join(directory, "6.1.yaml"), architectures: ["amd64"], ...more });
+  }
+
+  /** What was demanded too much is all that the build complains of: everything else that the shipped fragments demand is there. */
+  it("on x86-64; a demand that Linux does not meet is named, with what it needs", async () => {
+    const own = "# Of ours.\nCONFIG_BPF_LSM=y\n# CONFIG_INET is not set\nCONFIG_INET=y\n";
+    await assert.rejects(build(own), {
+      code: "RECIPE_INVALID",
+      message:
+        /not the demanded one: CONFIG_BPF_LSM: wanted y \(fragments\/own\.config:2\), got n, which needs BPF_EVENTS$/m,
+    });
+  });
+
+  it("on ARM, by the cross compiler", {
+    skip: process.arch === "x64" && lacking("aarch64-linux-gnu-gcc"),
+  }, async () => {
+    await assert.rejects(build("CONFIG_KVM_GUEST=y\n", { architectures: ["arm64"] }), {
+      code: "RECIPE_INVALID",
+      message: /not the demanded one: CONFIG_KVM_GUEST: wanted y [^;\n]*$/m,
+    });
+  });
+
+  it("is not built at all from a fragment that asks for a module or is none", async () => {
+    await assert.rejects(build("\nCONFIG_EXT4_FS=m\n"), {
+      code: "RECIPE_INVALID",
+      message: /own\.config:2: .*asks for a module/,
+    });
+    await assert.rejects(build("hello\n"), { code: "RECIPE_INVALID", message: /own\.config:1: "hello" is no line/ });
+  });
+
+  it("ends when it is cancelled, and leaves neither processes nor mounts", async () => {
+    const controller = new AbortController();
+    const onEvent: BuildRequest["onEvent"] = ({ text }) => {
+      if (text.includes("compiling the kernel")) controller.abort();
+    };
+    await assert.rejects(build("", { onEvent, signal: controller.signal }), { code: "CANCELLED" });
+    assert.doesNotMatch(await readFile("/proc/self/mounts", "utf8"), / \/usr\/src /);
+    assert.deepEqual(await processesOf("KBUILD_BUILD_USER=liquidmetal"), []);
+  });
+});
+
+describe("modules of the distribution's kernel", { timeout: 120_000 }, () => {
+  it("come with indexes by which modprobe finds them, and all that they depend on", {
+    skip: lacking("depmod"),
+  }, async () => {
+    const directory = await mkdtemp(join(tmpdir(), "lm-modules-"));
+    try {
+      const { layout, labels } = await buildRecipe({ recipe: "kernel/distro-modules" });
+      await unpackLayers(layout, directory);
+      const release = labels["dev.liquidmetal.kernel.version"] ?? "";
+      assert.deepEqual(await readdir(join(directory, "lib/modules")), [release]);
+      const wanted =
+        "overlay br_netfilter nf_tables nft_ct nft_masq ip_vs ip_vs_rr vxlan bridge veth dummy wireguard tcp_bbr xt_statistic";
+      for (const name of wanted.split(" ")) {
+        const args = ["--dirname", directory, "--set-version", release, "--show-depends", name];
+        const { stdout } = await run("/sbin/modprobe", args);
+        const files = [...stdout.matchAll(/^insmod (\S+)/gm)].map(([, file = ""]) => file);
+        assert.ok(files.length > 0 || stdout.startsWith("builtin"), `${name}: ${stdout}`);
+        for (const file of files) assert.ok((await readFile(file)).length > 0, file);
+      }
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+const compiled = await cachedImage("kernel/6.1").catch((error: Error) => ({ skip: `kernel/6.1: ${error.message}` }));
+
+describe("kernel/6.1 under bare QEMU", {
+  skip: process.getuid?.() !== 0 ? "needs root" : "skip" in compiled && compiled.skip,
+  timeout: 280_000,
+}, () => {
+  if ("skip" in compiled) return;
+  bootsOurKernel(async () => compiled);
+});
+
+/** Processes with this in their environment, by id. */
+async function processesOf(variable: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const id of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const environment = await readFile(`/proc/${id}/environ`, "utf8").catch(() => "");
+    if (environment.split("\0").includes(variable)) found.push(id);
+  }
+  return found;
+}
