@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { MakeContext } from "../../packages/image-builder/src/steps/step-kind.ts";
 
-const variables = ["GOPROXY", "GOSUMDB", "GOMODCACHE", "GOFLAGS", "GOTOOLCHAIN"] as const;
+const variables = ["GOPROXY", "GOSUMDB", "GOMODCACHE", "GOCACHE", "GOFLAGS", "GOTOOLCHAIN"] as const;
 
 export class GoWorld implements AsyncDisposable {
   readonly directory: string;
@@ -31,6 +31,11 @@ export class GoWorld implements AsyncDisposable {
 
   useModuleCache(name: string): void {
     process.env["GOMODCACHE"] = join(this.directory, name);
+  }
+
+  /** By default the machine's, so that the standard library is not compiled in every test. */
+  useCompilerCache(name: string): void {
+    process.env["GOCACHE"] = join(this.directory, name);
   }
 
   get moduleCache(): string {

@@ -87,9 +87,10 @@ test("a lock names what is compiled, and with it the programs come out: static, 
   assert.match(linked[2] ?? "", /^stdlib 1\.\d+(\.\d+)? BSD-3-Clause$/);
 });
 
-test("another folder and another cache give the same bytes", async () => {
+test("another folder, other caches and another compile of everything give the same bytes", async () => {
   const first = await readFile(program(await build(), "usr/bin/hello"));
   await using other = await GoWorld.create();
+  other.useCompilerCache("compiled");
   await other.publish("example.org/app", "v1.0.0", app);
   await other.publish("example.org/dep", "v1.1.0", dep);
   await other.write("recipes/deeper/locks/app", {
@@ -187,7 +188,8 @@ test("a cancelled compile leaves nothing behind, and the next one works", async 
 
 test("the pause program ends well when it is told to, says its version, and passes its own tests", async () => {
   const guestDirectory = join(import.meta.dirname, "../../guest");
-  execFileSync("go", ["test", "./..."], { cwd: join(guestDirectory, "pause"), stdio: "pipe" });
+  const { program: compiler } = await goToolchain({ atLeast: "1.24.0" });
+  execFileSync(compiler, ["test", "./..."], { cwd: join(guestDirectory, "pause"), stdio: "pipe" });
   const pause: GoFields = { source: "guest:pause", binaries: { pause: "." }, ldflags: { "main.version": "3.10.2" } };
   const file = program(await build(pause, { guestDirectory }), "pause");
   assert.equal(execFileSync(file, ["-v"]).toString(), "pause 3.10.2\n");
