@@ -14,7 +14,8 @@ import { Containerd, containerdSocket, renderContainerdConfig } from "@liquidmet
 
 const run = promisify(execFile);
 
-const containerd2 = {
+/** What is compiled of containerd 2.x, and the oldest Go that does it. */
+export const containerd2 = {
   version: "v2.4.2",
   tags: "no_cri,no_zfs,no_tracing,no_btrfs",
   go: "1.26.6",

@@ -1,6 +1,7 @@
 /** Makes the machine ready for tests, saying one line for each thing that is installed. What is there already costs nothing. */
-import { containerd2Binary, containerd2Cached } from "../../tests/assets/containerd.ts";
-import { goToolchain } from "../setup/go-toolchain.ts";
+import { dirname } from "node:path";
+import { goToolchain } from "@liquidmetal/image-builder";
+import { containerd2, containerd2Binary, containerd2Cached } from "../../tests/assets/containerd.ts";
 import { installPackages, missingPackages, type Purpose } from "../setup/system-packages.ts";
 
 const done = new Set<Purpose>();
@@ -25,11 +26,11 @@ export async function prepare(needs: readonly Purpose[], say: (line: string) => 
 async function prepareContainerd2(say: (line: string) => void): Promise<void> {
   if (await containerd2Cached()) return;
   try {
-    const directory = await goToolchain(say);
-    if (directory !== undefined) process.env["PATH"] = `${directory}:${process.env["PATH"] ?? ""}`;
+    const { program } = await goToolchain({ atLeast: containerd2.go, report: say });
+    if (program !== "go") process.env["PATH"] = `${dirname(program)}:${process.env["PATH"] ?? ""}`;
     say("Compiling containerd 2.x, once; takes some minutes");
-    const program = await containerd2Binary();
-    if (typeof program !== "string") say(`no containerd 2.x: ${program.skip}`);
+    const binary = await containerd2Binary();
+    if (typeof binary !== "string") say(`no containerd 2.x: ${binary.skip}`);
   } catch (error) {
     say(`no containerd 2.x: ${error instanceof Error ? error.message : String(error)}`);
   }

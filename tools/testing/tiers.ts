@@ -24,7 +24,7 @@ export interface Tier {
   readonly onlyWhenNamed?: boolean;
 }
 
-const system: readonly Purpose[] = ["run", "images", "test"];
+const system: readonly Purpose[] = ["run", "images", "builds", "test"];
 
 const quickImages: readonly PreparedImage[] = [
   { recipe: "kernel/distro", work: "repacks Debian's cloud kernel; seconds" },
