@@ -16,6 +16,8 @@ const benchmarks: Readonly<Record<string, () => Promise<{ benchmark: Benchmark }
   agent: () => import("./agent.ts"),
   boot: () => import("./boot.ts"),
   cli: () => import("./cli.ts"),
+  images: () => import("./images.ts"),
+  kernels: () => import("./images/kernels.ts"),
 };
 
 const names = process.argv.slice(2);
