@@ -4,71 +4,22 @@
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdir, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
-import { buildInChild, type ChildBuild } from "./image-builder-child.ts";
 import { ModuleProxy, module } from "./image-builder-module-proxy.ts";
+import { assertSame, TwoWorlds } from "./image-builder-worlds.ts";
 
-let directory = "";
+let worlds: TwoWorlds;
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), "lm-repro-"));
-  await chmod(directory, 0o755);
+  worlds = await TwoWorlds.create();
 });
-after(async () => {
-  // Go makes the folders of its module cache read-only.
-  await promisify(execFile)("chmod", ["-R", "u+w", directory]);
-  await rm(directory, { recursive: true, force: true });
-});
-
-/** Builds the recipe in two worlds that have nothing in common but what the recipe says. */
-async function inTwoWorlds(
-  name: string,
-  recipes: readonly [string, string],
-  environmentOf: (index: number) => Readonly<Record<string, string>> = () => ({}),
-): Promise<[ChildBuild, ChildBuild]> {
-  const worlds = [
-    { umask: "022", environment: { TZ: "UTC", LANG: "C", LC_ALL: "C" } },
-    { umask: "077", environment: { TZ: "Pacific/Chatham", LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8" } },
-  ];
-  const built: ChildBuild[] = [];
-  for (const [index, world] of worlds.entries()) {
-    const home = join(directory, `${name}-${index}`, "n".repeat(index * 40 + 1));
-    for (const folder of ["cwd", "tmp", "cache"]) await mkdir(join(home, folder), { recursive: true });
-    const own = { HOME: home, TMPDIR: join(home, "tmp"), USER: `user${index}` };
-    const environment = { ...world.environment, ...own, ...environmentOf(index) };
-    const request = { recipe: recipes[index] ?? "", cacheDirectory: join(home, "cache") };
-    built.push(await buildInChild(request, { cwd: join(home, "cwd"), umask: world.umask, environment }));
-    assert.deepEqual(await readdir(join(home, "tmp")), [], "nothing is left in the temporary folder");
-    assert.deepEqual(await readdir(join(home, "cwd")), []);
-  }
-  const [one, other] = built;
-  assert.ok(one !== undefined && other !== undefined);
-  assert.equal(one.cached || other.cached, false);
-  return [one, other];
-}
-
-/** Digest, names, size, and every blob: also those of the documents that are attached. */
-async function assertSame(one: ChildBuild, other: ChildBuild): Promise<void> {
-  assert.equal(other.digest, one.digest);
-  assert.deepEqual(other.references, one.references);
-  assert.deepEqual(other.labels, one.labels);
-  assert.deepEqual(other.inputs, one.inputs);
-  assert.deepEqual(other.software, one.software);
-  const blobs = async ({ layout }: ChildBuild): Promise<string[]> =>
-    (await readdir(join(layout, "blobs/sha256"))).sort();
-  assert.deepEqual(await blobs(other), await blobs(one));
-  assert.equal(
-    await readFile(join(other.layout, "index.json"), "utf8"),
-    await readFile(join(one.layout, "index.json"), "utf8"),
-  );
-}
+after(() => worlds[Symbol.asyncDispose]());
 
 /** A recipe of files with a folder of 300 files, written in one order or the other, with times of its own. */
 async function filesRecipe(name: string, turned: boolean): Promise<string> {
-  const folder = join(directory, name);
+  const folder = join(worlds.directory, name);
   await mkdir(join(folder, "tree/empty"), { recursive: true });
   const numbers = Array.from({ length: 300 }, (_, index) => (turned ? 299 - index : index));
   for (const number of numbers) {
@@ -103,35 +54,35 @@ layers:
 describe("reproducible images", { timeout: 900_000 }, () => {
   it("of files, in whatever order and with whatever times they lie on disk", async () => {
     const recipes = [await filesRecipe("in-order", false), await filesRecipe("turned", true)] as const;
-    const [one, other] = await inTwoWorlds("files", recipes);
+    const [one, other] = await worlds.build("files", recipes);
     await assertSame(one, other);
   });
 
   it("of chosen files of Debian packages: base/tiny", async () => {
-    const [one, other] = await inTwoWorlds("tiny", ["base/tiny", "base/tiny"]);
+    const [one, other] = await worlds.build("tiny", ["base/tiny", "base/tiny"]);
     await assertSame(one, other);
     assert.ok(one.software.some(({ name }) => name.startsWith("busybox")));
   });
 
   it("of Go programs, compiled from modules that lie elsewhere", async () => {
-    const proxy = new ModuleProxy(join(directory, "proxy"));
+    const proxy = new ModuleProxy(join(worlds.directory, "proxy"));
     await proxy.publish("hello");
     const recipes: [string, string] = [
-      await proxy.writeRecipe(join(directory, "go-here"), "hello"),
-      await proxy.writeRecipe(join(directory, "go-elsewhere/and/deeper"), "hello"),
+      await proxy.writeRecipe(join(worlds.directory, "go-here"), "hello"),
+      await proxy.writeRecipe(join(worlds.directory, "go-elsewhere/and/deeper"), "hello"),
     ];
     const { stdout } = await promisify(execFile)("go", ["env", "GOCACHE"]);
-    const [one, other] = await inTwoWorlds("go", recipes, (index) => ({
-      ...proxy.environment(join(directory, `modules-${index}`)),
+    const [one, other] = await worlds.build("go", recipes, (index) => ({
+      ...proxy.environment(join(worlds.directory, `modules-${index}`)),
       // The standard library is compiled for others too: what is kept of it is shared, the program is compiled in each world.
-      GOCACHE: index === 0 ? stdout.trim() : join(directory, "go-cache"),
+      GOCACHE: index === 0 ? stdout.trim() : join(worlds.directory, "go-cache"),
     }));
     await assertSame(one, other);
     assert.ok(one.software.some(({ name }) => name === module));
   });
 
   it("of a kernel and its initrd: kernel/distro", async () => {
-    const [one, other] = await inTwoWorlds("distro", ["kernel/distro", "kernel/distro"]);
+    const [one, other] = await worlds.build("distro", ["kernel/distro", "kernel/distro"]);
     await assertSame(one, other);
   });
 });

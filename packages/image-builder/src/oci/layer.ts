@@ -18,7 +18,7 @@ import { PlatformError } from "@liquidmetal/foundation";
 import { chunkBytes } from "../tree/content.ts";
 import type { FileTree } from "../tree/file-tree.ts";
 import { settle } from "../tree/merge.ts";
-import { type TarOptions, tarOf } from "./tar-archive.ts";
+import { fleetingTarOf, type TarOptions } from "./tar-archive.ts";
 
 /** zstd is faster to make and to unpack (containerd reads it since 1.5); gzip is for consumers that know nothing else. */
 export type LayerCompression = "zstd" | "gzip";
@@ -47,16 +47,19 @@ export async function writeLayer(tree: FileTree, file: string, options: LayerOpt
   const diff = createHash("sha256");
   const blob = createHash("sha256");
   let sizeBytes = 0;
-  await pipeline(
-    tarOf(below === undefined ? tree : settle(tree, below), options),
-    hashing(diff, () => {}),
-    compressor(compression),
+  const packed = compressor(compression);
+  const written = pipeline(
+    packed,
     hashing(blob, (length) => {
       sizeBytes += length;
     }),
     createWriteStream(file, { flags: "wx" }),
     options.signal === undefined ? {} : { signal: options.signal },
   );
+  const source = below === undefined ? tree : settle(tree, below);
+  const both = await Promise.allSettled([written, compressAll(fleetingTarOf(source, options), packed, diff)]);
+  // When writing fails, compressing only fails because of it.
+  for (const one of both) if (one.status === "rejected") throw one.reason;
   return {
     mediaType: `application/vnd.oci.image.layer.v1.tar+${compression}`,
     digest: `sha256:${blob.digest("hex")}`,
@@ -64,6 +67,31 @@ export async function writeLayer(tree: FileTree, file: string, options: LayerOpt
     sizeBytes,
     file,
   };
+}
+
+/** Reads and hashes one chunk while another thread compresses the one before. */
+async function compressAll(chunks: AsyncIterable<Buffer>, into: Gzip | ZstdCompress, diff: Hash): Promise<void> {
+  let before = Promise.resolve();
+  try {
+    for await (const chunk of chunks) {
+      diff.update(chunk);
+      await before;
+      before = compressed(into, chunk);
+      // Whoever awaits it next hears of a failure.
+      before.catch(() => {});
+    }
+    await before;
+    into.end();
+  } catch (error) {
+    into.destroy(error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  }
+}
+
+function compressed(into: Gzip | ZstdCompress, chunk: Buffer): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  into.write(chunk, (error) => (error ? reject(error) : resolve()));
+  return promise;
 }
 
 // One thread and fixed levels: the same bytes on every machine with this Node. The gzip header that zlib writes carries no name and no time.

@@ -8,7 +8,7 @@ import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { PlatformError } from "@liquidmetal/foundation";
 import { ContentReader, chunkBytes, contentSize } from "../tree/content.ts";
-import type { Content, FileTree, TreeEntry } from "../tree/file-tree.ts";
+import type { FileTree, TreeEntry } from "../tree/file-tree.ts";
 import { blockBytes, checkHeader, encodeHeader, paddingOf, type TarHeader } from "./tar-header.ts";
 
 export interface TarOptions {
@@ -26,44 +26,60 @@ export const whiteoutPrefix = ".wh.";
 
 /** The tree as an OCI layer: whiteouts and opaque directories as `.wh.` files. It fails when a file on disk is no longer as long as the tree says. */
 export function tarOf(tree: FileTree, options: TarOptions): AsyncGenerator<Buffer> {
-  return packed(tree, options, true);
+  return packed(tree, options, true, newBuffer);
 }
+
+/** The same, in buffers that are used again: a chunk is only good until the next but one is asked for. Half of the work of packing is collecting buffers. */
+export function fleetingTarOf(tree: FileTree, options: TarOptions): AsyncGenerator<Buffer> {
+  const buffers = [newBuffer(), newBuffer(), newBuffer()];
+  let turns = 0;
+  return packed(tree, options, true, () => buffers[turns++ % buffers.length] ?? newBuffer());
+}
+
+const newBuffer = (): Buffer => Buffer.allocUnsafeSlow(chunkBytes);
 
 /** Writes a tree as a plain tar, as a root file system is handed to other tools, and ends the stream. IMAGE_BUILD_FAILED when there are whiteouts in it. */
 export async function writeTreeTar(tree: FileTree, sink: Writable, options: TarOptions): Promise<void> {
-  await pipeline(packed(tree, options, false), sink, options.signal === undefined ? {} : { signal: options.signal });
+  await pipeline(
+    packed(tree, options, false, newBuffer),
+    sink,
+    options.signal === undefined ? {} : { signal: options.signal },
+  );
 }
 
-async function* packed(tree: FileTree, options: TarOptions, asLayer: boolean): AsyncGenerator<Buffer> {
+async function* packed(
+  tree: FileTree,
+  options: TarOptions,
+  asLayer: boolean,
+  nextBuffer: () => Buffer,
+): AsyncGenerator<Buffer> {
   using reader = new ContentReader();
-  const gathered = new Gathered();
+  const chunks = new Chunks(nextBuffer);
   for (const [path, entry] of tree.entries()) {
     options.signal?.throwIfAborted();
-    options.onEntry?.();
-    if (options.withoutImplied === true && tree.implied(path)) continue;
     for (const header of headersOf(path, entry, options.epochSeconds, asLayer)) {
       checkHeader(header);
-      yield* gathered.add(encodeHeader(header));
+      yield* chunks.bytes(encodeHeader(header));
     }
-    if (entry.kind === "file") yield* packContent(entry.content, reader, gathered, options.signal);
+    if (entry.kind === "file") {
+      const size = contentSize(entry.content);
+      for (let at = 0; at < size; ) {
+        options.signal?.throwIfAborted();
+        const place = chunks.place(size - at);
+        reader.read(entry.content, at, place);
+        at += place.length;
+        yield* chunks.filled(place.length);
+      }
+      yield* chunks.bytes(zeros.subarray(0, paddingOf(size)));
+    }
+    options.onEntry?.();
   }
-  yield* gathered.add(Buffer.alloc(2 * blockBytes));
-  yield* gathered.rest();
+  yield* chunks.bytes(zeros);
+  yield* chunks.rest();
 }
 
-function* packContent(
-  content: Content,
-  reader: ContentReader,
-  gathered: Gathered,
-  signal: AbortSignal | undefined,
-): Generator<Buffer> {
-  const size = contentSize(content);
-  for (let at = 0; at < size; at += chunkBytes) {
-    signal?.throwIfAborted();
-    yield* gathered.add(reader.chunk(content, at));
-  }
-  yield* gathered.add(Buffer.alloc(paddingOf(size)));
-}
+/** The end of an archive, and the padding of files. */
+const zeros = Buffer.alloc(2 * blockBytes);
 
 function* headersOf(path: string, entry: TreeEntry, dateSeconds: number, asLayer: boolean): Generator<TarHeader> {
   const mtimeSeconds = Math.min(Math.floor(entry.mtimeSeconds ?? dateSeconds), dateSeconds);
@@ -105,24 +121,40 @@ function* headersOf(path: string, entry: TreeEntry, dateSeconds: number, asLayer
   }
 }
 
-/** Makes chunks of a good size out of many small pieces. */
-class Gathered {
-  #pieces: Buffer[] = [];
-  #size = 0;
+/** Chunks of one size out of pieces of any: everything is put where it stays. */
+class Chunks {
+  readonly #nextBuffer: () => Buffer;
+  #buffer: Buffer;
+  #length = 0;
 
-  *add(piece: Buffer): Generator<Buffer> {
-    if (piece.length === 0) return;
-    this.#pieces.push(piece);
-    this.#size += piece.length;
-    if (this.#size >= chunkBytes) yield* this.rest();
+  constructor(nextBuffer: () => Buffer) {
+    this.#nextBuffer = nextBuffer;
+    this.#buffer = nextBuffer();
+  }
+
+  /** Where the next bytes belong: as many as are wanted, or as there is room for. Say `filled` when they are there. */
+  place(wanted: number): Buffer {
+    return this.#buffer.subarray(this.#length, this.#length + wanted);
+  }
+
+  *filled(length: number): Generator<Buffer> {
+    this.#length += length;
+    if (this.#length === this.#buffer.length) yield* this.rest();
+  }
+
+  *bytes(piece: Buffer): Generator<Buffer> {
+    for (let at = 0; at < piece.length; ) {
+      const copied = piece.copy(this.#buffer, this.#length, at);
+      at += copied;
+      yield* this.filled(copied);
+    }
   }
 
   *rest(): Generator<Buffer> {
-    if (this.#size === 0) return;
-    const chunk =
-      this.#pieces.length === 1 ? (this.#pieces[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#pieces, this.#size);
-    this.#pieces = [];
-    this.#size = 0;
+    if (this.#length === 0) return;
+    const chunk = this.#buffer.subarray(0, this.#length);
+    this.#buffer = this.#nextBuffer();
+    this.#length = 0;
     yield chunk;
   }
 }
