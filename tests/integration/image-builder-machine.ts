@@ -24,14 +24,14 @@ export async function prepareDisks(
   directory: string,
 ): Promise<void> {
   for (const name of ["kernel", "root"] as const) {
-    await mkdir(join(directory, name));
     await unpackLayers(images[name].layout, join(directory, name));
   }
   await run("mke2fs", ["-q", "-t", "ext4", "-d", join(directory, "root"), join(directory, "root.img"), "64M"]);
 }
 
-/** Unpacks the layers of the only image of a layout over each other; for images that remove nothing of what lies below. */
+/** Unpacks the layers of the only image of a layout over each other into a directory, new or not; for images that remove nothing of what lies below. */
 export async function unpackLayers(layout: string, directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
   const blob = (digest: string): string => join(layout, "blobs", digest.replace(":", "/"));
   const index = JSON.parse(await readFile(join(layout, "index.json"), "utf8"));
   const manifest = JSON.parse(await readFile(blob(index.manifests[0].digest), "utf8"));
