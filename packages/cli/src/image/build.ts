@@ -8,8 +8,8 @@ import { readableBytes } from "../program/size.ts";
 import type { StageRenderer } from "../progress/stages.ts";
 import { buildProgress } from "./build-progress.ts";
 import { type BuiltView, builtPresentation, describeBuilt, type WrittenView } from "./build-view.ts";
-import type { Built, FileDestination, ImageBuilder } from "./builder-port.ts";
-import { type Destination, destinationName, parseDestinations } from "./destination.ts";
+import type { Built, FileDestination, ImageBuilder, RegistryAccess } from "./builder-port.ts";
+import { type Destination, destinationName, parseDestinations, registryAccess } from "./destination.ts";
 import { bringToHost } from "./host-images.ts";
 import { recipeRequest } from "./image-source.ts";
 import { describePlan, planPresentation } from "./plan-view.ts";
@@ -48,8 +48,9 @@ export async function buildImage(
     (result) => (result.cached ? "nothing changed" : readableBytes(result.sizeBytes)),
   );
   const outputs: WrittenView[] = [];
+  const delivery = { session, builder, stages, built, references, force, registry: registryAccess(flags) };
   for (const destination of destinations) {
-    outputs.push(await deliver({ session, builder, stages, built, references, force }, destination));
+    outputs.push(await deliver(delivery, destination));
   }
   const view: BuiltView = { built, outputs };
   await printOne(session, view, builtPresentation, describeBuilt);
@@ -63,6 +64,7 @@ interface Delivery {
   readonly built: Built;
   readonly references: readonly string[];
   readonly force: boolean;
+  readonly registry: RegistryAccess;
 }
 
 async function deliver(delivery: Delivery, destination: Destination): Promise<WrittenView> {
@@ -84,11 +86,12 @@ async function deliver(delivery: Delivery, destination: Destination): Promise<Wr
 }
 
 function written(delivery: Delivery, destination: FileDestination, name: string): Promise<WrittenView> {
-  const { builder, stages, session, built, references, force } = delivery;
+  const { builder, stages, session, built, references, force, registry } = delivery;
   return stages.run(`Writing ${name}`, async (stage) => {
     const digest = await builder.write(built.layout, destination, {
       references,
       force,
+      registry,
       signal: session.signal,
       onProgress: (doneBytes, totalBytes) =>
         stage.update(`${readableBytes(doneBytes)} of ${readableBytes(totalBytes)}`),

@@ -94,7 +94,14 @@ export interface WriteOptions {
   /** Replaces what is there. */
   readonly force: boolean;
   readonly signal: AbortSignal;
+  readonly registry: RegistryAccess;
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+/** Absent = what docker and containerd of this machine use. */
+export interface RegistryAccess {
+  readonly authFile?: string;
+  readonly hostsDirectory?: string;
 }
 
 /** An image as its files say it is. */

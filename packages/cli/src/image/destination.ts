@@ -1,7 +1,7 @@
 /** Where `lm image build --output` puts the image, as people write it. */
 import { isOutputFormat } from "../output/format.ts";
-import { usage } from "../program/flag-values.ts";
-import type { Architecture, FileDestination } from "./builder-port.ts";
+import { type FlagValues, usage } from "../program/flag-values.ts";
+import type { Architecture, FileDestination, RegistryAccess } from "./builder-port.ts";
 
 export type Destination = FileDestination | { readonly kind: "containerd" };
 
@@ -27,6 +27,16 @@ function parseDestination(text: string): Destination {
     `'${text}' is no output`,
     `write ${forms}; or table, wide, json, yaml or name for the form of the result`,
   );
+}
+
+/** What --registry-auth-file and --registry-hosts-dir say. */
+export function registryAccess(flags: FlagValues): RegistryAccess {
+  const authFile = flags.text("registry-auth-file");
+  const hostsDirectory = flags.text("registry-hosts-dir");
+  return {
+    ...(authFile === undefined ? {} : { authFile }),
+    ...(hostsDirectory === undefined ? {} : { hostsDirectory }),
+  };
 }
 
 /** As it was written. */

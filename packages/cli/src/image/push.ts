@@ -5,6 +5,7 @@ import { usage } from "../program/flag-values.ts";
 import type { Session } from "../program/session.ts";
 import { readableBytes } from "../program/size.ts";
 import type { ImageBuilder } from "./builder-port.ts";
+import { registryAccess } from "./destination.ts";
 import { builtAlready, imageSource, recipeRequest } from "./image-source.ts";
 
 export async function pushImage(
@@ -31,6 +32,7 @@ export async function pushImage(
       { kind: "registry", reference },
       {
         references: [],
+        registry: registryAccess(invocation.flags),
         force: true,
         signal: session.signal,
         onProgress: (doneBytes, totalBytes) =>

@@ -18,3 +18,21 @@ export const buildFlags: readonly Flag[] = [
   },
   cacheFlag,
 ];
+
+/** As flintlockd's configuration keys of the same names. */
+export const registryFlags: readonly Flag[] = [
+  {
+    name: "registry-auth-file",
+    value: "FILE",
+    summary: "credentials of registries, in docker's format",
+    default: "REGISTRY_AUTH_FILE, else docker's own",
+    complete: "file",
+  },
+  {
+    name: "registry-hosts-dir",
+    value: "DIR",
+    summary: "mirrors and certificates of registries, in containerd's format",
+    default: "/etc/containerd/certs.d",
+    complete: "file",
+  },
+];

@@ -1,6 +1,6 @@
 /** `lm image build`. */
 import type { Command } from "../../program/command.ts";
-import { buildFlags } from "./build-flags.ts";
+import { buildFlags, registryFlags } from "./build-flags.ts";
 
 export const command: Command = {
   path: ["image", "build"],
@@ -40,6 +40,7 @@ export const command: Command = {
       default: "the cache only; table",
     },
     { name: "reference", value: "NAME", repeatable: true, summary: "name of the image in its outputs" },
+    ...registryFlags,
     { name: "force", summary: "replace outputs that exist" },
     { name: "plan", summary: "say what would be built and what is cached, and build nothing" },
     { name: "rebuild", summary: "make every layer again" },

@@ -1,6 +1,6 @@
 /** `lm image push`. */
 import type { Command } from "../../program/command.ts";
-import { buildFlags } from "./build-flags.ts";
+import { buildFlags, registryFlags } from "./build-flags.ts";
 
 export const command: Command = {
   path: ["image", "push"],
@@ -17,7 +17,7 @@ export const command: Command = {
     },
     { name: "REF", summary: "name in the registry", required: true },
   ],
-  flags: [...buildFlags],
+  flags: [...buildFlags, ...registryFlags],
   examples: [
     "lm image push base/debian-12 registry.local/base/debian:12",
     "lm image push oci:out registry.local/team/appliance:1",
