@@ -57,6 +57,8 @@ async function* packed(
   const chunks = new Chunks(nextBuffer);
   for (const [path, entry] of tree.entries()) {
     options.signal?.throwIfAborted();
+    options.onEntry?.();
+    if (options.withoutImplied === true && tree.implied(path)) continue;
     for (const header of headersOf(path, entry, options.epochSeconds, asLayer)) {
       checkHeader(header);
       yield* chunks.bytes(encodeHeader(header));
@@ -72,7 +74,6 @@ async function* packed(
       }
       yield* chunks.bytes(zeros.subarray(0, paddingOf(size)));
     }
-    options.onEntry?.();
   }
   yield* chunks.bytes(zeros);
   yield* chunks.rest();
