@@ -73,6 +73,8 @@ export async function moduleTree(files: KernelFiles, options: ModuleTreeOptions)
     environment: administratorsPath(),
     ...cancel,
   });
+  // kubeadm asks for the kernel's configuration, and this is one of the places where it looks.
+  await place(files.config, join(target, "config"));
   const tree = new FileTree();
   for await (const { path, hostPath, stats } of walk(target)) {
     if (stats.isFile()) await addHostFile(tree, `${options.directory}/${files.release}/${path}`, hostPath, 0o644);

@@ -83,7 +83,7 @@ const fields: z.ZodType<KernelDistroFields> = z
 export const kernelDistro: StepKind<KernelDistroFields> = {
   name: "kernel-distro",
   summary: "The distribution's kernel for virtual machines with an initrd, or its modules for a root volume.",
-  revision: 1,
+  revision: 2,
   fields,
   resolve,
   make,
