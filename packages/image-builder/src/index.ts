@@ -22,6 +22,14 @@ export type { CacheEntry, CacheEntryKind } from "./cache/inventory.ts";
 export { type GoLockRequest, type WrittenGoLock, writeGoLock } from "./go/lock-writing.ts";
 export { type GoToolchain, goToolchain, type ToolchainOptions } from "./go/toolchain.ts";
 export { extractVmlinux } from "./kernel/bzimage.ts";
+export { StoredLayout } from "./oci/stored-layout.ts";
+export {
+  checkOutput,
+  type Existing as ExistingOutput,
+  type OutputTarget,
+  parseOutputTarget,
+} from "./outputs/output-target.ts";
+export { defaultRegistryOptions, type OutputOptions, type WrittenOutput, writeOutput } from "./outputs/write-output.ts";
 export type { RecipeParameter } from "./recipe-language/recipe-document.ts";
 export type { Input, InputKind, Software } from "./steps/input.ts";
 export type { Architecture } from "./steps/step-kind.ts";
