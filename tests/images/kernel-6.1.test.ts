@@ -2,13 +2,13 @@
  * `kernel/6.1` from nothing: compiled in two cold caches in different directories, the same image both times, and booted. Compiled for ARM too where the cross compiler is there. An hour on two processors.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type BuiltRecipe, buildRecipe } from "@liquidmetal/image-builder";
 import { isPresent } from "../../tools/setup/system-packages.ts";
-import { bootsOurKernel } from "../integration/image-builder-kernel-boot.ts";
+import { bootsOurKernel, kernelBuilds } from "../integration/image-builder-kernel-boot.ts";
 
 const compileMs = 3 * 3_600_000;
 const noCrossCompiler = !isPresent("aarch64-linux-gnu-gcc") && "needs aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu)";
@@ -36,6 +36,25 @@ describe("kernel/6.1 from nothing", { skip: process.getuid?.() !== 0 && "needs r
     assert.deepEqual(
       objects,
       objects.toSorted((a, b) => a - b),
+    );
+  });
+
+  it("ends when it is cancelled while it compiles, and starts anew after it", async () => {
+    const others = await kernelBuilds();
+    const controller = new AbortController();
+    const cancelled = buildRecipe({
+      recipe: "kernel/6.1",
+      cacheDirectory: join(directory, "cancelled"),
+      signal: controller.signal,
+      onEvent: ({ text }) => {
+        if (/^compiling the kernel: \d+ objects/.test(text)) controller.abort();
+      },
+    });
+    await assert.rejects(cancelled, { code: "CANCELLED" });
+    assert.deepEqual(await readdir(join(directory, "cancelled/work")).catch(() => []), []);
+    assert.deepEqual(
+      [...(await kernelBuilds())].filter((one) => !others.has(one)),
+      [],
     );
   });
 

@@ -1,7 +1,7 @@
 /** What a kernel of our own has to show in a guest, for the quick tests (a kernel from the cache) and the long ones (just compiled). */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, it } from "node:test";
@@ -78,4 +78,16 @@ export function bootsOurKernel(image: () => Promise<BuiltRecipe>): void {
     assert.deepEqual(await agent.hear(), { event: "stopping" });
     assert.equal(await machine.ended(30_000), 0);
   });
+}
+
+/** The process namespaces in which a kernel is being built, by whomever: a build that has ended has left none behind. */
+export async function kernelBuilds(): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for (const id of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const environment = await readFile(`/proc/${id}/environ`, "utf8").catch(() => "");
+    if (!environment.split("\0").includes("HOME=/nonexistent")) continue;
+    const namespace = await readlink(`/proc/${id}/ns/pid`).catch(() => undefined);
+    if (namespace !== undefined) found.add(namespace);
+  }
+  return found;
 }
