@@ -1,10 +1,12 @@
 /** The image builder's library behind the port of the commands: loaded at the first call. */
-import { lstat, readdir } from "node:fs/promises";
-import { PlatformError } from "@liquidmetal/foundation";
+import { lstat, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { BuildRequest as LibraryRequest } from "@liquidmetal/image-builder";
-import type { BuildRequest, FileDestination, ImageBuilder } from "./builder-port.ts";
+import type { BuildRequest, ImageBuilder } from "./builder-port.ts";
+import { destinationName } from "./destination.ts";
 import { shippedFolder } from "./shipped-files.ts";
-import { readStoredContents } from "./stored-contents.ts";
+import { contentsOf } from "./stored-contents.ts";
 
 type Library = typeof import("@liquidmetal/image-builder");
 
@@ -39,16 +41,40 @@ export function libraryBuilder(): ImageBuilder {
     async recipes() {
       return (await loaded()).listRecipes(shippedFolder("images"));
     },
-    async checkDigests(layout, signal) {
-      const { manifests } = await (await loaded()).verifyImage(layout, { signal });
-      return {
-        blobs: manifests.reduce((sum, { layers, attached }) => sum + layers + 2 + attached.length, 0),
-        sizeBytes: manifests.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      };
+    async checkDestination(destination, force) {
+      const { checkOutput, parseOutputTarget } = await loaded();
+      await checkOutput(parseOutputTarget(destinationName(destination)), force);
     },
-    read: (path) => readStoredContents(path),
-    checkDestination,
-    write: () => unavailable("outputs"),
+    async write(layout, destination, { registry, ...options }) {
+      const { defaultRegistryOptions, writeOutput } = await loaded();
+      const { authFile, hostsDirectory } = registry;
+      const access = {
+        ...defaultRegistryOptions(),
+        ...(authFile === undefined ? {} : { credentialsPath: authFile }),
+        ...(hostsDirectory === undefined ? {} : { hostsDirectory }),
+      };
+      return (await writeOutput(layout, destination, { ...options, registry: access })).digest;
+    },
+    async read(path, signal) {
+      const { StoredLayout } = await loaded();
+      return contentsOf(await StoredLayout.open(path, signal));
+    },
+    async checkDigests(path, signal) {
+      const { verifyImage, writeOutput } = await loaded();
+      const isArchive = (await lstat(path).catch(() => undefined))?.isFile() === true;
+      const directory = isArchive ? await mkdtemp(join(tmpdir(), `liquidmetal-${process.pid}-verify-`)) : path;
+      try {
+        if (isArchive) await writeOutput(path, { kind: "oci", path: directory }, { signal });
+        const { manifests } = await verifyImage(directory, { signal });
+        return {
+          // The manifest and its configuration, its layers, and what is attached.
+          blobs: manifests.reduce((sum, { layers, attached }) => sum + 2 + layers + attached.length, 0),
+          sizeBytes: manifests.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+        };
+      } finally {
+        if (isArchive) await rm(directory, { recursive: true, force: true });
+      }
+    },
     async lock(request) {
       return (await loaded()).writeGoLock(request);
     },
@@ -61,21 +87,6 @@ export function libraryBuilder(): ImageBuilder {
       return (await loaded()).pruneCache(options);
     },
   };
-}
-
-async function unavailable(what: string): Promise<never> {
-  throw new PlatformError("CAPABILITY_MISSING", `${what}: not in this build`);
-}
-
-/** What is there is not overwritten unless that is asked for; known before the work, not after it. */
-async function checkDestination(destination: FileDestination, force: boolean): Promise<void> {
-  if (destination.kind === "registry" || force) return;
-  const there = await lstat(destination.path).catch(() => undefined);
-  const empty = there?.isDirectory() === true && (await readdir(destination.path)).length === 0;
-  if (there === undefined || (destination.kind === "oci" && empty)) return;
-  throw new PlatformError("REQUEST_INVALID", `'${destination.path}' exists`, {
-    remedy: "name another place, or replace it with --force",
-  });
 }
 
 function libraryRequest(request: BuildRequest): LibraryRequest {

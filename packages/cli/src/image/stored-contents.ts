@@ -1,161 +1,101 @@
-/**
- * Reads what an OCI image layout directory says of its images: references, platforms, layers, and the documents that are attached to them.
- *
- * It trusts nothing about shape and size, and checks no digests: that is `lm image verify`.
- */
-import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+/** What an OCI image layout (a folder, or a tar of one) says of its image: references, platforms, layers, and the documents that are attached to it. */
 import { PlatformError } from "@liquidmetal/foundation";
+import type { StoredLayout } from "@liquidmetal/image-builder";
 import type { AttachedDocument, ImageContents, PlatformContents } from "./builder-port.ts";
 
+type StoredManifest = StoredLayout["images"][number];
+type Descriptor = StoredManifest["descriptor"];
 type Fields = Readonly<Record<string, unknown>>;
 
-const mostBytes = 64 * 1024 ** 2;
-const mostManifests = 1_000;
-const indexType = /(image\.index\.v1|manifest\.list\.v2)\+json$/;
+/** Bills of materials of large images have some MiB. */
+const documentMaxBytes = 64 * 1024 ** 2;
 const documentTypes = { sbom: "application/spdx+json", provenance: "application/vnd.in-toto+json" } as const;
-const nameAnnotations = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
 
-/** Errors: IMAGE_NOT_FOUND where there is no layout, IMAGE_CORRUPT where it cannot be understood. */
-export async function readStoredContents(layout: string): Promise<ImageContents> {
-  const index = await readIndex(layout);
-  const roots = listOf(index["manifests"]);
-  // Parts of the layout that are about an image (referrers) stand beside it in the index.
-  const images: Fields[] = [];
-  const referrers: Fields[] = [];
-  for (const root of roots) await collect(layout, root, images, referrers);
-  const [first] = roots.filter((root) => !isReferrer(referrers, root));
-  if (first === undefined || images.length === 0) throw corrupt(layout, "there is no image in it");
-  const platforms: PlatformContents[] = [];
-  for (const image of images) {
-    const attached = referrers.filter((each) => textOf(fieldsOf(each["subject"]), "digest") === image["digest"]);
-    platforms.push(await platformOf(layout, image, attached));
-  }
-  const document = indexType.test(textOf(first, "mediaType")) ? await readBlob(layout, first) : undefined;
+/** Errors: IMAGE_NOT_FOUND, IMAGE_CORRUPT; REQUEST_INVALID where there are several images. */
+export async function contentsOf(stored: StoredLayout): Promise<ImageContents> {
+  const { descriptor, document } = stored.image;
+  const manifests = document.kind === "index" ? document.manifests : [descriptor];
   return {
-    references: [...new Set(roots.flatMap(nameOf))],
-    digest: textOf(first, "digest"),
-    mediaType: textOf(first, "mediaType"),
-    annotations: textsOf((document ?? fieldsOf(images[0]?.["manifest"]))["annotations"]),
-    platforms,
+    references: stored.references,
+    digest: descriptor.digest,
+    mediaType: descriptor.mediaType,
+    annotations: document.annotations,
+    platforms: await Promise.all(manifests.map((manifest) => platformOf(stored, manifest))),
   };
 }
 
-/** Manifests that `descriptor` leads to, each with its descriptor's fields and its own under `manifest`. */
-async function collect(layout: string, descriptor: Fields, images: Fields[], referrers: Fields[]): Promise<void> {
-  const digest = textOf(descriptor, "digest");
-  if ([...images, ...referrers].some((known) => known["digest"] === digest)) return;
-  if (images.length + referrers.length >= mostManifests) throw corrupt(layout, `more than ${mostManifests} manifests`);
-  const document = await readBlob(layout, descriptor);
-  if (indexType.test(textOf(descriptor, "mediaType"))) {
-    for (const one of listOf(document["manifests"])) {
-      if (indexType.test(textOf(one, "mediaType"))) throw corrupt(layout, "an index within an index");
-      await collect(layout, one, images, referrers);
-    }
-    return;
-  }
-  const found = { ...descriptor, manifest: document };
-  if (document["subject"] === undefined) images.push(found);
-  else referrers.push({ ...found, subject: document["subject"] });
-}
-
-const isReferrer = (referrers: readonly Fields[], root: Fields): boolean =>
-  referrers.some((referrer) => referrer["digest"] === root["digest"]);
-
-async function platformOf(layout: string, image: Fields, attached: readonly Fields[]): Promise<PlatformContents> {
-  const manifest = fieldsOf(image["manifest"]);
-  const config = fieldsOf(manifest["config"]);
-  const configuration = await readBlob(layout, config);
-  const layers = listOf(manifest["layers"]);
-  const sbom = await attachedDocument(layout, attached, documentTypes.sbom);
-  const provenance = await attachedDocument(layout, attached, documentTypes.provenance);
+async function platformOf(stored: StoredLayout, descriptor: Descriptor): Promise<PlatformContents> {
+  const manifest = fieldsOf(await jsonOf(stored, descriptor));
+  const config = descriptorOf(fieldsOf(manifest["config"]));
+  const listed: unknown = manifest["layers"];
+  const layers = (Array.isArray(listed) ? listed : []).map((layer) => descriptorOf(fieldsOf(layer)));
+  const configuration = fieldsOf(await jsonOf(stored, config));
+  const attached = stored.referrers.filter((referrer) => referrer.document.subject?.digest === descriptor.digest);
+  const sbom = await attachedDocument(stored, attached, documentTypes.sbom);
+  const provenance = await attachedDocument(stored, attached, documentTypes.provenance);
   const createdAt = textOf(configuration, "created");
   return {
     platform: `${textOf(configuration, "os") || "linux"}/${textOf(configuration, "architecture")}`,
-    digest: textOf(image, "digest"),
-    sizeBytes: [image, config, ...layers].reduce((sum, part) => sum + numberOf(part, "size"), 0),
+    digest: descriptor.digest,
+    sizeBytes: [descriptor, config, ...layers].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     createdAt: createdAt === "" ? undefined : createdAt,
     labels: textsOf(fieldsOf(configuration["config"])["Labels"]),
     annotations: textsOf(manifest["annotations"]),
-    layers: layers.map((layer) => {
-      const name = textsOf(layer["annotations"])["dev.liquidmetal.layer"];
-      return {
-        digest: textOf(layer, "digest"),
-        mediaType: textOf(layer, "mediaType"),
-        sizeBytes: numberOf(layer, "size"),
-        ...(name === undefined ? {} : { name }),
-      };
+    layers: layers.map(({ digest, mediaType, sizeBytes, annotations }) => {
+      const name = annotations?.["dev.liquidmetal.layer"];
+      return { digest, mediaType, sizeBytes, ...(name === undefined ? {} : { name }) };
     }),
     ...(sbom === undefined ? {} : { sbom }),
     ...(provenance === undefined ? {} : { provenance }),
   };
 }
 
+/** A descriptor as it is written; the digest is checked when what it names is read. */
+function descriptorOf(raw: Fields): Descriptor {
+  const { size } = raw;
+  return {
+    mediaType: textOf(raw, "mediaType"),
+    digest: textOf(raw, "digest"),
+    sizeBytes: typeof size === "number" && Number.isSafeInteger(size) && size >= 0 ? size : 0,
+    annotations: textsOf(raw["annotations"]),
+  };
+}
+
 async function attachedDocument(
-  layout: string,
-  attached: readonly Fields[],
+  stored: StoredLayout,
+  attached: readonly StoredManifest[],
   mediaType: string,
 ): Promise<AttachedDocument | undefined> {
-  for (const { manifest } of attached) {
-    const [blob] = listOf(fieldsOf(manifest)["layers"]);
-    const kind = textOf(fieldsOf(manifest), "artifactType") || textOf(blob ?? {}, "mediaType");
-    if (blob === undefined || kind !== mediaType) continue;
-    return { digest: textOf(blob, "digest"), mediaType, document: await readBlob(layout, blob) };
-  }
-  return undefined;
+  const found = attached.find(({ document }) => document.artifactType === mediaType);
+  // The first blob is the (empty) configuration.
+  const blob = found?.document.blobs[1];
+  if (blob === undefined) return undefined;
+  return { digest: blob.digest, mediaType, document: await jsonOf(stored, blob) };
 }
 
-function nameOf(descriptor: Fields): readonly string[] {
-  const annotations = textsOf(descriptor["annotations"]);
-  const name = nameAnnotations.map((key) => annotations[key]).find((value) => value !== undefined && value !== "");
-  return name === undefined ? [] : [name];
-}
-
-async function readIndex(layout: string): Promise<Fields> {
-  const path = join(layout, "index.json");
-  const there = await stat(path).catch(() => undefined);
-  if (there === undefined) {
-    throw new PlatformError("IMAGE_NOT_FOUND", `'${layout}' is no OCI image layout: it has no index.json`, {
-      remedy: "name a directory with an OCI layout, or an archive of one with oci-archive:FILE",
-    });
-  }
-  return readJson(layout, path);
-}
-
-function readBlob(layout: string, descriptor: Fields): Promise<Fields> {
-  const [, hex] = /^sha256:([0-9a-f]{64})$/.exec(textOf(descriptor, "digest")) ?? [];
-  if (hex === undefined) throw corrupt(layout, "a descriptor without a sha256 digest");
-  return readJson(layout, join(layout, "blobs/sha256", hex));
-}
-
-async function readJson(layout: string, path: string): Promise<Fields> {
-  const size = (await stat(path).catch(() => undefined))?.size;
-  if (size === undefined) throw corrupt(layout, `${path} is missing`);
-  if (size > mostBytes) throw corrupt(layout, `${path} is larger than ${mostBytes} bytes`);
+async function jsonOf(stored: StoredLayout, descriptor: Descriptor): Promise<unknown> {
   try {
-    return fieldsOf(JSON.parse(await readFile(path, "utf8")));
+    const chunks: Uint8Array[] = [];
+    let sizeBytes = 0;
+    for await (const chunk of stored.open(descriptor, 0)) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > documentMaxBytes) throw new PlatformError("IMAGE_CORRUPT", `${descriptor.digest} is too large`);
+      chunks.push(chunk);
+    }
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
   } catch (cause) {
-    throw corrupt(layout, `${path} is no JSON`, cause);
+    if (cause instanceof PlatformError) throw cause;
+    throw new PlatformError("IMAGE_CORRUPT", `${descriptor.digest} is no JSON`, { cause });
   }
 }
-
-const corrupt = (layout: string, why: string, cause?: unknown): PlatformError =>
-  new PlatformError("IMAGE_CORRUPT", `the image in '${layout}' is damaged: ${why}`, { cause });
 
 function fieldsOf(value: unknown): Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
 }
 
-const listOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value.map(fieldsOf) : []);
-
 function textOf(fields: Fields, name: string): string {
   const value = fields[name];
   return typeof value === "string" ? value : "";
-}
-
-function numberOf(fields: Fields, name: string): number {
-  const value = fields[name];
-  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : 0;
 }
 
 function textsOf(value: unknown): Readonly<Record<string, string>> {
