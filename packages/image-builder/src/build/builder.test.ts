@@ -130,7 +130,9 @@ describe("the image", () => {
         'labels: {b: "two"}\nboot: {kernel: boot/vmlinuz, elfKernel: boot/vmlinux, arguments: "x=${facts.more}", devices: [virtio-blk, virtio-net], recommendedVcpu: 2, recommendedMemoryMiB: 512, minimumMemoryMiB: 64, minimumDiskMiB: 1024}\n' +
         'config: {environment: {X: "2"}, entrypoint: [/e]}\ndescription: |\n  Two\n  lines\nlicenses: MIT',
     );
+    assert.equal((await world.plan("test/one")).reference, "liquidmetal.local/test/one:latest");
     const built = await world.build("test/one");
+    assert.equal((await world.plan("test/one")).reference, built.reference);
     const { manifest, config } = await readImage(built);
     assert.match(built.reference, /^liquidmetal\.local\/test\/one:fact-kernel-me-[0-9a-f]{8}$/);
     assert.deepEqual(built.references, [built.reference, "liquidmetal.local/test/one:latest"]);

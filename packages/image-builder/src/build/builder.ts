@@ -16,7 +16,7 @@ import type { Architecture } from "../steps/step-kind.ts";
 import type { BuildPlan, BuildRequest, BuiltRecipe, RecipeSummary } from "./build-request.ts";
 import { BuildSession, checkout, type SessionOptions } from "./build-session.ts";
 import { buildImages, imageKey } from "./image-assembly.ts";
-import { referencesOf, tagOf } from "./image-description.ts";
+import { describeImage, referencesOf, tagOf } from "./image-description.ts";
 import type { PlannedImage } from "./planned-image.ts";
 import { planImage } from "./planning.ts";
 
@@ -28,14 +28,12 @@ import { planImage } from "./planning.ts";
 export function planBuild(request: BuildRequest, options: SessionOptions = {}): Promise<BuildPlan> {
   return inSession(request, options, async (session) => {
     const images = await planAll(session, request);
-    const document = images[0]?.document;
-    const name = document?.name ?? "";
+    const name = images[0]?.document.name ?? "";
     const key = imageKey(images);
     const complete = !session.rebuild && (await session.images.find(key)) !== undefined;
     return {
       image: name,
-      // A version that facts are part of is only known when it is built.
-      reference: referencesOf(name, tagOf(document?.version ?? "", key))[0] ?? "",
+      reference: referenceOf(images[0], key),
       images: images.map(({ architecture, key: ownKey, layers }) => ({
         architecture,
         key: ownKey,
@@ -94,6 +92,16 @@ export async function listRecipes(directory: string = join(checkout, "images")):
       return { name, title, description, parameters, architectures, path: file };
     }),
   );
+}
+
+/** The name that the image will have. Facts that its version is made of are only known when its layers are there: till then it is `:latest`. */
+function referenceOf(image: PlannedImage | undefined, key: string): string {
+  if (image === undefined) return "";
+  const layers = image.layers.flatMap(({ cached }) => cached ?? []);
+  const [named = "", latest = ""] = referencesOf(image.document.name, tagOf(image.document.version, key));
+  if (!/\$\{facts\./.test(image.document.version)) return named;
+  if (layers.length < image.layers.length) return latest;
+  return referencesOf(image.document.name, describeImage(image, layers, key).version)[0] ?? latest;
 }
 
 async function planAll(session: BuildSession, request: BuildRequest): Promise<readonly PlannedImage[]> {

@@ -54,7 +54,6 @@ async function plan(session: BuildSession, wish: ImageWish, self: Plan): Promise
   const { document, layers } = replaceVariables(session, recipe, variables, architecture);
   const date = session.dateOverride ?? dateSeconds(document.date) ?? 0;
   const planOther: PlanImage = (other, asker) => planImage(session, other, asker);
-  const below = await imageBelow(session, { recipe, document, architecture, self }, planOther);
   const context: Omit<StepContext, "report"> = {
     architecture,
     recipeDirectory: recipeFolder(recipe),
@@ -64,7 +63,10 @@ async function plan(session: BuildSession, wish: ImageWish, self: Plan): Promise
     images: nestedBuilds(session, { recipe, architecture, self }, planOther),
     signal: session.signal,
   };
-  const resolved = await resolveAll(session, recipe, layers, context);
+  const planningBelow = imageBelow(session, { recipe, document, architecture, self }, planOther);
+  const resolving = resolveAll(session, recipe, layers, context);
+  await session.all<unknown>([planningBelow, resolving]);
+  const [below, resolved] = [await planningBelow, await resolving];
   const compression = document.compression ?? "zstd";
   const all = await keyLayers(session, { name, date, compression, below: below?.layers ?? [] }, resolved);
   const { layers: _layers, tables: _tables, parameters: _parameters, from: _from, ...described } = document;
