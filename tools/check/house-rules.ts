@@ -24,6 +24,8 @@ export async function houseRules(root: string): Promise<readonly string[]> {
     const text = await readFile(join(root, file), "utf8").catch(() => "");
     if (/^(before|after)Each\(/m.test(text))
       findings.push(`${file}: beforeEach and afterEach belong into a describe: unit tests share one process`);
+    if (/^\s*(process\.env(\[[^\]]+\]|\.\w+) = |delete process\.env|process\.chdir\()/m.test(text))
+      findings.push(`${file}: changes the environment of all unit tests, which share one process; pass what differs`);
   }
   for (const file of files.filter((name) => !/(package-lock\.json|\.svg|\.png)$/.test(name))) {
     const text = await readFile(join(root, file), "utf8").catch(() => "");

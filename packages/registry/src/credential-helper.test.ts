@@ -6,13 +6,10 @@ import { after, before, test } from "node:test";
 import { credentialsFor } from "./credentials.ts";
 
 let directory = "";
-const path = process.env["PATH"] ?? "";
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "lm-helper-"));
-  process.env["PATH"] = `${directory}${delimiter}${path}`;
 });
 after(async () => {
-  process.env["PATH"] = path;
   await rm(directory, { recursive: true });
 });
 
@@ -26,7 +23,10 @@ async function helper(name: string, script: string): Promise<string> {
 }
 
 const ask = (config: string, registry = "example.org"): ReturnType<typeof credentialsFor> =>
-  credentialsFor(registry, config, { helpers: true });
+  credentialsFor(registry, config, {
+    helpers: true,
+    helperPath: `${directory}${delimiter}${process.env["PATH"] ?? ""}`,
+  });
 
 test("a helper is asked for its registry only, and only when that is allowed", async () => {
   const config = await helper(

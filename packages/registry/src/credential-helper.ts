@@ -6,7 +6,7 @@
 import { spawn } from "node:child_process";
 import { PlatformError } from "@liquidmetal/foundation";
 import { z } from "zod";
-import type { Credentials } from "./credentials.ts";
+import type { CredentialOptions, Credentials } from "./credentials.ts";
 
 const timeoutMs = 30_000;
 const outputMaxBytes = 64 * 1024;
@@ -16,11 +16,11 @@ const answerSchema = z.object({ Username: z.string(), Secret: z.string() });
 export async function askHelper(
   helper: string,
   registry: string,
-  signal: AbortSignal | undefined,
+  options: Pick<CredentialOptions, "helperPath" | "signal"> = {},
 ): Promise<Credentials | undefined> {
   if (!/^[A-Za-z0-9_.-]{1,64}$/.test(helper)) throw failed(helper, "that is no name of a helper");
   const server = registry === "docker.io" ? "https://index.docker.io/v1/" : registry;
-  const { exitCode, stdout } = await run(`docker-credential-${helper}`, server, helper, signal);
+  const { exitCode, stdout } = await run(`docker-credential-${helper}`, server, helper, options);
   if (exitCode !== 0) {
     if (/credentials not found/i.test(stdout)) return undefined;
     throw failed(helper, `it ended with ${exitCode}`);
@@ -37,12 +37,17 @@ function run(
   program: string,
   input: string,
   helper: string,
-  signal: AbortSignal | undefined,
+  { helperPath, signal }: Pick<CredentialOptions, "helperPath" | "signal">,
 ): Promise<{ readonly exitCode: number | null; readonly stdout: string }> {
   const deadline = AbortSignal.timeout(timeoutMs);
   const ended = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
   return new Promise((resolve, reject) => {
-    const child = spawn(program, ["get"], { stdio: ["pipe", "pipe", "ignore"], signal: ended, killSignal: "SIGKILL" });
+    const child = spawn(program, ["get"], {
+      stdio: ["pipe", "pipe", "ignore"],
+      env: { ...process.env, ...(helperPath !== undefined && { PATH: helperPath }) },
+      signal: ended,
+      killSignal: "SIGKILL",
+    });
     let stdout = "";
     child.stdout.on("data", (chunk: Buffer) => {
       stdout += chunk.toString("utf8");

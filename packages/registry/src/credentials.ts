@@ -18,6 +18,8 @@ export interface Credentials {
 export interface CredentialOptions {
   /** Programs that the file names may be run. Default false. */
   readonly helpers?: boolean;
+  /** Where helpers are looked for, in PATH's form. Default: PATH. */
+  readonly helperPath?: string;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -52,7 +54,7 @@ export async function credentialsFor(
     throw new PlatformError("CONFIG_INVALID", `registry credentials ${path} cannot be read`, { cause: error });
   }
   const helper = options.helpers === true ? helperFor(parseFile(text, path), registry) : undefined;
-  const helped = helper === undefined ? undefined : await askHelper(helper, registry, options.signal);
+  const helped = helper === undefined ? undefined : await askHelper(helper, registry, options);
   return helped ?? parseCredentials(text, path, registry);
 }
 

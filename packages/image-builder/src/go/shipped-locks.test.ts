@@ -10,7 +10,7 @@ const locks = join(import.meta.dirname, "../../../../images/node/locks");
 const folders = (await readdir(locks, { withFileTypes: true })).filter((entry) => entry.isDirectory());
 
 for (const { name } of folders) {
-  test(`the lock ${name} is of that version, vouches for it, and can be compiled without a Go of the machine`, async (t) => {
+  test(`the lock ${name} is of that version, vouches for it, and can be compiled without a Go of the machine`, async () => {
     const mod = parseGoMod(await readFile(join(locks, name, "go.mod"), "utf8"));
     const sums = parseGoSum(await readFile(join(locks, name, "go.sum"), "utf8"));
     const version = `v${name.slice(name.lastIndexOf("-") + 1)}`;
@@ -24,11 +24,6 @@ for (const { name } of folders) {
     assert.ok(mod.replace.every(({ by }) => by.version !== undefined));
     for (const module of mod.require) assert.notEqual(replaced(module, mod.replace).version, "v0.0.0", module.path);
     assert.deepEqual(lockReplacements(mod, version), mod.replace);
-    const path = process.env["PATH"];
-    t.after(() => {
-      process.env["PATH"] = path;
-    });
-    process.env["PATH"] = join(locks, "no-programs-here");
-    assert.equal((await planToolchain({ atLeast: mod.go })).source, "wheel");
+    assert.equal((await planToolchain({ machineGo: "/nonexistent/go", atLeast: mod.go })).source, "wheel");
   });
 }

