@@ -4,7 +4,7 @@
  * The full disk needs root: a tmpfs in a mount namespace of its own.
  */
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { listCache, pruneCache, verifyImage } from "@liquidmetal/image-builder";
@@ -127,5 +127,21 @@ describe("the image builder", { timeout: 300_000 }, () => {
       assert.deepEqual([left["work"], left["pins"], left["images"]], [[], [], []]);
       assert.equal(left["layers"]?.length, finished, size);
     }
+  });
+
+  it("does not remove what a dead build has left mounted", { skip: notRoot }, async () => {
+    const cacheDirectory = cache("mounted");
+    const precious = join(world.directory, "precious");
+    const dead = join(cacheDirectory, "work/999999999-1.dead/root");
+    await mkdir(precious);
+    await mkdir(dead, { recursive: true });
+    await writeFile(join(precious, "file"), "still here");
+    const script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
+    const within = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh", precious, dead];
+    const run = await world.run({ request: { recipe, cacheDirectory } }, () => {}, within);
+    assert.equal(builtBy(run).digest, digest);
+    assert.equal(await readFile(join(precious, "file"), "utf8"), "still here");
+    await world.run({ request: { recipe, cacheDirectory } });
+    assert.deepEqual(await readdir(join(cacheDirectory, "work")), []);
   });
 });

@@ -90,7 +90,14 @@ async function compressAll(chunks: AsyncIterable<Buffer>, into: Gzip | ZstdCompr
 
 function compressed(into: Gzip | ZstdCompress, chunk: Buffer): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  into.write(chunk, (error) => (error ? reject(error) : resolve()));
+  // A compressor that is destroyed while it works (a full disk) does not tell those who write to it.
+  const closed = (): void => reject(into.errored ?? new Error("the compressor was closed"));
+  into.once("close", closed);
+  into.write(chunk, (error) => {
+    into.off("close", closed);
+    if (error) reject(error);
+    else resolve();
+  });
   return promise;
 }
 
