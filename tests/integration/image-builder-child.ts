@@ -5,7 +5,7 @@
  */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { type BuildRequest, type BuiltRecipe, buildRecipe } from "@liquidmetal/image-builder";
+import { type BuildRequest, type BuiltRecipe, buildRecipe, writeOutput } from "@liquidmetal/image-builder";
 
 export interface ChildBuild extends BuiltRecipe {
   readonly peakResidentMiB: number;
@@ -18,16 +18,18 @@ export interface ChildSurroundings {
   /** Octal, as in `077`. Default: this process's. */
   readonly umask?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Written after the build, as in `ext4:FILE`. */
+  readonly outputs?: readonly string[];
 }
 
 /** Fails with the builder's own words. The child is killed with the test's deadline. */
 export async function buildInChild(
   request: ChildRequest,
-  { cwd, umask, environment }: ChildSurroundings = {},
+  { cwd, umask, environment, outputs = [] }: ChildSurroundings = {},
 ): Promise<ChildBuild> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [import.meta.filename, JSON.stringify({ request, umask })],
+    [import.meta.filename, JSON.stringify({ request, umask, outputs })],
     {
       ...(cwd !== undefined && { cwd }),
       env: { ...process.env, NODE_NO_WARNINGS: "1", ...environment },
@@ -39,9 +41,10 @@ export async function buildInChild(
 }
 
 if (import.meta.main) {
-  const { request, umask } = JSON.parse(process.argv[2] ?? "");
+  const { request, umask, outputs } = JSON.parse(process.argv[2] ?? "");
   if (umask !== undefined) process.umask(umask);
   const built = await buildRecipe(request);
+  for (const output of outputs) await writeOutput(built.layout, output);
   const peakResidentMiB = process.resourceUsage().maxRSS / 1024;
   process.stdout.write(JSON.stringify({ ...built, peakResidentMiB }));
 }
