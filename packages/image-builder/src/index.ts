@@ -23,6 +23,7 @@ export { type GoLockRequest, type WrittenGoLock, writeGoLock } from "./go/lock-w
 export { type GoToolchain, goToolchain, type ToolchainOptions } from "./go/toolchain.ts";
 export { extractVmlinux } from "./kernel/bzimage.ts";
 export { StoredLayout } from "./oci/stored-layout.ts";
+export { type FetchLayoutOptions, fetchLayout } from "./outputs/fetched-layout.ts";
 export {
   checkOutput,
   type Existing as ExistingOutput,

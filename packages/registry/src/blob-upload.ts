@@ -6,7 +6,7 @@
  *
  * Source: OCI distribution specification 1.1, "Pushing blobs".
  */
-import { PlatformError } from "@liquidmetal/foundation";
+import { errorCatalogue, PlatformError } from "@liquidmetal/foundation";
 import type { RegistryHost } from "./hosts.ts";
 import type { HttpResponse, StreamedBody } from "./http-request.ts";
 import type { ImageReference } from "./reference.ts";
@@ -62,6 +62,7 @@ export async function asPush<T>(work: () => Promise<T>): Promise<T> {
       cause: error,
       retry: error.retry,
       details: error.details,
+      ...(error.remedy !== errorCatalogue.IMAGE_PULL_FAILED.remedy && { remedy: error.remedy }),
     });
   }
 }

@@ -160,7 +160,9 @@ function failure(error: Error, url: URL, signal: AbortSignal | undefined): unkno
   const code = "code" in error ? String(error.code) : "";
   // A certificate does not become good by asking again.
   const certificate = /^(CERT_|ERR_TLS_|ERR_SSL_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_)/.test(code);
-  return new PlatformError("IMAGE_PULL_FAILED", `${url.host}: ${error.message}`, {
+  // Node's own advice, after the semicolon, is about Node.
+  const said = certificate ? error.message.replace(/;.*$/, "") : error.message;
+  return new PlatformError("IMAGE_PULL_FAILED", `${url.host}: ${said}`, {
     cause: error,
     ...(certificate && {
       retry: "after-change",
