@@ -1,7 +1,5 @@
 /** docs/image-recipes.md: what a recipe may say, from the schemas that check it. */
-import { z } from "zod";
-import { recipeSchema } from "../../packages/image-builder/src/recipe-language/recipe-schema.ts";
-import { stepKinds } from "../../packages/image-builder/src/steps/registry.ts";
+import { publishedRecipeSchema } from "../../packages/image-builder/src/recipe-language/published-schema.ts";
 
 /** As much of a JSON schema as zod writes for these fields. */
 interface Schema {
@@ -17,15 +15,21 @@ interface Schema {
   readonly const?: string | number | boolean;
 }
 
+/** What stands beside the kind of a layer. */
+const besideKinds = ["name", "architecture"];
+
 export function recipeReferencePage(): string {
-  const kinds = [...stepKinds.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const { layers: _, ...header } = schemaOf(recipeSchema(kinds)).properties ?? {};
-  const required = (schemaOf(recipeSchema(kinds)).required ?? []).filter((name) => name !== "layers");
-  const sections = kinds.map(({ name, summary, fields }) => {
-    const schema = schemaOf(fields);
-    const written = schema.type === "array" ? "A list; of each entry:" : "A mapping:";
-    return `### ${name}\n\n${summary}\n\n${written}\n\n${table(rowsOf(schema, ""))}`;
-  });
+  const { properties = {}, required = [] } = JSON.parse(publishedRecipeSchema()) as Schema;
+  const { layers, ...header } = properties;
+  const kinds = (layers?.items?.anyOf ?? []).flatMap((layer) =>
+    Object.entries(layer.properties ?? {}).filter(([name]) => !besideKinds.includes(name)),
+  );
+  const sections = kinds
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, schema]) => {
+      const written = schema.type === "array" ? "A list; of each entry:" : "A mapping:";
+      return `### ${name}\n\n${schema.description ?? ""}\n\n${written}\n\n${table(rowsOf(schema, ""))}`;
+    });
   return `# Reference of image recipes
 
 Generated from the schemas in \`packages/image-builder/src\` by \`npm run generate\`. [images.md](images.md) tells how a recipe is written. Editors that know
@@ -43,9 +47,6 @@ in progress and history) and \`architecture\` (\`amd64\` or \`arm64\`: only for 
 
 ${sections.join("\n")}`;
 }
-
-const schemaOf = (schema: z.ZodType): Schema =>
-  z.toJSONSchema(schema, { io: "input", unrepresentable: "any", reused: "inline" }) as Schema;
 
 type Row = readonly [name: string, form: string, meaning: string];
 
