@@ -7,13 +7,13 @@ import { execFile } from "node:child_process";
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { after, before, describe, it, test } from "node:test";
 import { promisify } from "node:util";
 import { type BuildRequest, buildRecipe } from "@liquidmetal/image-builder";
 import { isPresent } from "../../tools/setup/system-packages.ts";
 import { cachedImage } from "../assets/boot-images.ts";
 import { bootsOurKernel, kernelBuilds } from "./image-builder-kernel-boot.ts";
-import { unpackLayers } from "./image-builder-machine.ts";
+import { BareMachine, prepareDisks, prepareSeed, unpackLayers } from "./image-builder-machine.ts";
 
 const run = promisify(execFile);
 const shipped = join(import.meta.dirname, "../../images/kernel");
@@ -94,6 +94,33 @@ describe("modules of the distribution's kernel", { timeout: 120_000 }, () => {
       await rm(directory, { recursive: true, force: true });
     }
   });
+});
+
+test("a root volume with the modules of another release is told so on the console", {
+  skip: process.getuid?.() !== 0 && "needs root",
+  timeout: 120_000,
+}, async () => {
+  const directory = await mkdtemp(join(tmpdir(), "lm-release-"));
+  try {
+    const kernel = await buildRecipe({ recipe: "kernel/distro" });
+    await prepareDisks({ kernel, root: await buildRecipe({ recipe: "base/tiny" }) }, directory);
+    for (const made of ["/usr/lib/modules", "/usr/lib/modules/1.2.3"]) {
+      await run("/sbin/debugfs", ["-w", "-R", `mkdir ${made}`, join(directory, "root.img")]);
+    }
+    await prepareSeed(directory, { "instance-id": "i-1\n" });
+    const { labels } = kernel;
+    const kernelPath = labels["dev.liquidmetal.kernel.elf.path"] ?? "";
+    await using machine = await BareMachine.start({
+      directory,
+      kernelPath,
+      initrdPath: labels["dev.liquidmetal.initrd.path"],
+    });
+    const release = labels["dev.liquidmetal.kernel.version"] ?? "";
+    await machine.typeUntil("", /the root volume \/dev\/vda has no modules for (\S+), only for 1\.2\.3\r?\n/);
+    assert.ok(machine.console.includes(`no modules for ${release},`), machine.console);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 });
 
 const compiled = await cachedImage("kernel/6.1").catch((error: Error) => ({ skip: `kernel/6.1: ${error.message}` }));
