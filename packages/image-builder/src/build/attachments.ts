@@ -9,6 +9,9 @@ import { referencesOf } from "./image-description.ts";
 import { type Descriptor, type ImageLayout, mediaTypes } from "./image-layout.ts";
 import type { PlannedImage } from "./planned-image.ts";
 
+/** Changes whenever the same image gets other documents. */
+export const documentsRevision = (): string => `2 ${process.env["LIQUIDMETAL_VERSION"] ?? ""}`;
+
 /** Descriptors of the attached artifacts, for the index. */
 export async function attachDocuments(
   layout: ImageLayout,

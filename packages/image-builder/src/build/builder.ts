@@ -15,7 +15,7 @@ import { stepKinds } from "../steps/registry.ts";
 import type { Architecture } from "../steps/step-kind.ts";
 import type { BuildPlan, BuildRequest, BuiltRecipe, RecipeSummary } from "./build-request.ts";
 import { BuildSession, checkout, type SessionOptions } from "./build-session.ts";
-import { buildImages, imageKey } from "./image-assembly.ts";
+import { buildImages, imageEntryKey, imageKey } from "./image-assembly.ts";
 import { describeImage, referencesOf, tagOf } from "./image-description.ts";
 import type { PlannedImage } from "./planned-image.ts";
 import { planImage } from "./planning.ts";
@@ -30,7 +30,7 @@ export function planBuild(request: BuildRequest, options: SessionOptions = {}): 
     const images = await planAll(session, request);
     const name = images[0]?.document.name ?? "";
     const key = imageKey(images);
-    const complete = !session.rebuild && (await session.images.find(key)) !== undefined;
+    const complete = !session.rebuild && (await session.images.find(imageEntryKey(images))) !== undefined;
     return {
       image: name,
       reference: referenceOf(images[0], key),

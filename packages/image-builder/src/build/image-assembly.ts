@@ -14,8 +14,13 @@ import { checkLinks } from "./link-check.ts";
 import type { PlannedImage } from "./planned-image.ts";
 
 /** The key of an image for these architectures: for one it is the plan's own. */
-export const imageKey = (images: readonly PlannedImage[]): string =>
-  images.length === 1 ? (images[0]?.key ?? "") : keyOf(images.map(({ key }) => key));
+export const imageKey = (images: readonly PlannedImage[]): string => together(images.map(({ key }) => key));
+
+/** Under which it is kept, with what is attached to it. */
+export const imageEntryKey = (images: readonly PlannedImage[]): string =>
+  together(images.map(({ entryKey }) => entryKey));
+
+const together = (keys: readonly string[]): string => (keys.length === 1 ? (keys[0] ?? "") : keyOf(keys));
 
 export interface BuiltImages {
   readonly record: ImageRecord;
@@ -25,22 +30,22 @@ export interface BuiltImages {
 
 /** One recipe for one or more architectures, from the cache or made now. */
 export async function buildImages(session: BuildSession, images: readonly PlannedImage[]): Promise<BuiltImages> {
-  const key = imageKey(images);
-  const known = session.building.get(key) ?? build(session, images, key);
-  session.building.set(key, known);
+  const entryKey = imageEntryKey(images);
+  const known = session.building.get(entryKey) ?? build(session, images, entryKey);
+  session.building.set(entryKey, known);
   return await known;
 }
 
-async function build(session: BuildSession, images: readonly PlannedImage[], key: string): Promise<BuiltImages> {
-  const record = session.rebuild ? undefined : await session.images.find(key);
-  if (record !== undefined && (await session.images.verify(key, record, session.signal))) {
+async function build(session: BuildSession, images: readonly PlannedImage[], entryKey: string): Promise<BuiltImages> {
+  const record = session.rebuild ? undefined : await session.images.find(entryKey);
+  if (record !== undefined && (await session.images.verify(entryKey, record, session.signal))) {
     for (const { layers } of images) for (const layer of layers) await session.layers.touch(layer.key);
     return { record, cached: true };
   }
   const built: BuiltPlatform[] = [];
   for (const image of images) built.push({ image, layers: await makeLayers(session, image) });
   for (const { layers } of built) await checkLinks(session, layers);
-  return { record: await assemble(session, built, key), cached: false };
+  return { record: await assemble(session, built, imageKey(images), entryKey), cached: false };
 }
 
 interface BuiltPlatform {
@@ -57,7 +62,12 @@ async function makeLayers(session: BuildSession, image: PlannedImage): Promise<r
   return layers;
 }
 
-async function assemble(session: BuildSession, built: readonly BuiltPlatform[], key: string): Promise<ImageRecord> {
+async function assemble(
+  session: BuildSession,
+  built: readonly BuiltPlatform[],
+  key: string,
+  entryKey: string,
+): Promise<ImageRecord> {
   const name = built[0]?.image.recipe.document.name ?? "";
   session.emit({ image: name, stage: "assemble", text: "writing the image" });
   const staged = await session.lease.newDirectory();
@@ -75,7 +85,7 @@ async function assemble(session: BuildSession, built: readonly BuiltPlatform[], 
     }));
     await layout.finish([...named, ...platforms.flatMap(({ attached }) => attached)]);
     const record: ImageRecord = {
-      key,
+      key: entryKey,
       recipe: name,
       references,
       digest: top.digest,
@@ -94,7 +104,7 @@ async function assemble(session: BuildSession, built: readonly BuiltPlatform[], 
     await mkdir(session.lease.folders.images, { recursive: true });
     await syncTree(staged);
     session.signal.throwIfAborted();
-    return await session.images.publish(staged, key, { replace: session.rebuild });
+    return await session.images.publish(staged, entryKey, { replace: session.rebuild });
   } finally {
     await removeTree(staged);
   }

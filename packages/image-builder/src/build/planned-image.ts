@@ -11,7 +11,10 @@ import type { Plan } from "./wait-graph.ts";
 export interface PlannedImage {
   /** Recipe, parameters and architecture: the same image has the same id. */
   readonly id: string;
+  /** Of what is in the image: a part of its tag. */
   readonly key: string;
+  /** Also of what is attached to it: how the recipe is worded, what its inputs are called. */
+  readonly entryKey: string;
   readonly recipe: Recipe;
   readonly parameters: Readonly<Record<string, string>>;
   /** With its variables replaced; those of facts are still in it. */

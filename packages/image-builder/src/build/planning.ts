@@ -15,6 +15,7 @@ import { dateSeconds } from "../recipe-language/recipe-schema.ts";
 import { parametersOf, variablesOf } from "../recipe-language/variables.ts";
 import type { AnyStepKind } from "../steps/registry.ts";
 import type { Architecture, Resolution, StepContext } from "../steps/step-kind.ts";
+import { documentsRevision } from "./attachments.ts";
 import type { BuildSession } from "./build-session.ts";
 import { keyOf } from "./canonical.ts";
 import { explainer } from "./explanation.ts";
@@ -71,17 +72,21 @@ async function plan(session: BuildSession, wish: ImageWish, self: Plan): Promise
   const all = await keyLayers(session, { name, date, compression, below: below?.layers ?? [] }, resolved);
   const { layers: _layers, tables: _tables, parameters: _parameters, from: _from, ...described } = document;
   const key = keyOf([builderRevision, described, date, architecture, below?.key, all.map((layer) => layer.key)]);
+  const parameters = Object.fromEntries(parametersOf(recipe, wish.parameters));
+  const inputs = [...(below?.inputs ?? []), ...resolved.flatMap(({ resolution }) => resolution.inputs)];
+  const belowEntry = below !== undefined && "entryKey" in below ? below.entryKey : below?.key;
   return {
     id: self.id,
     key,
+    entryKey: keyOf([key, documentsRevision(), recipe.source.text, parameters, inputs, belowEntry]),
     recipe,
-    parameters: Object.fromEntries(parametersOf(recipe, wish.parameters)),
+    parameters,
     document,
     architecture,
     dateSeconds: date,
     below,
     layers: all,
-    inputs: [...(below?.inputs ?? []), ...all.slice(below?.layers.length ?? 0).flatMap(({ inputs }) => inputs)],
+    inputs,
   };
 }
 
