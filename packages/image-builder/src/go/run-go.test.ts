@@ -15,6 +15,12 @@ test("a module that is not what go.sum says is told apart from everything else, 
   );
   assert.equal(error.code, "IMAGE_INPUT_MISMATCH");
   assert.match(error.message, /k8s\.io\/api v0\.36\.3 is not what go\.sum says.*h1:bad=.*h1:good=/);
+  const database = fails(
+    "go: a.org/c@v1.0.0: verifying module: checksum mismatch",
+    "\tdownloaded: h1:bad=",
+    "\tsum.example: h1:good=",
+  );
+  assert.match(database.message, /a\.org\/c v1\.0\.0 is not what the checksum database says.*h1:good=/);
   const mod = fails("go: verifying a.org/b@v1.0.0/go.mod: checksum mismatch");
   assert.match(mod.message, /a\.org\/b v1\.0\.0 is not/);
 });

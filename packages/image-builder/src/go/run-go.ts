@@ -17,6 +17,11 @@ export interface GoRun extends GoEnvironmentOptions {
 const timeoutMs = 2 * 60 * 60_000;
 const maxOutputBytes = 64 * 1024 * 1024;
 const keptLines = 12;
+/** By go.sum, and by the checksum database when a lock is written. */
+const mismatches = [
+  /verifying (\S+?)@(\S+?)(?:\/go\.mod)?: checksum mismatch/,
+  /(\S+?)@(\S+?): verifying (?:module|go\.mod): checksum mismatch/,
+];
 
 /** Returns stdout. */
 export async function runGo(args: readonly string[], run: GoRun): Promise<string> {
@@ -40,18 +45,19 @@ export async function runGo(args: readonly string[], run: GoRun): Promise<string
 /** What a failed run of Go means; `lines` are the last ones of its stderr. */
 export function goFailure(command: string, exitCode: number, lines: readonly string[]): PlatformError {
   const text = lines.join("\n");
-  const tampered = /verifying (\S+?)@(\S+?)(?:\/go\.mod)?: (?:checksum mismatch|\S+ checksum mismatch)/.exec(text);
-  if (tampered !== null) return mismatch(tampered[1] ?? "", tampered[2] ?? "", lines);
+  const [, path, version] = mismatches.map((each) => each.exec(text)).find((match) => match !== null) ?? [];
+  if (path !== undefined && version !== undefined) return mismatch(path, version, lines);
   const tail = `go ${command} ended with ${exitCode}: ${lines.slice(-keptLines).join("\n")}`;
   if (/no space left on device/.test(text)) return new PlatformError("DISK_FULL", tail);
   return new PlatformError("IMAGE_BUILD_FAILED", tail, remedyOf(text));
 }
 
 function mismatch(path: string, version: string, lines: readonly string[]): PlatformError {
-  const digests = lines.map((line) => line.trim()).filter((line) => /^(downloaded|go\.sum|SUM|dir):? /.test(line));
+  const digests = lines.map((line) => line.trim()).filter((line) => /^\S+: +h1:/.test(line));
+  const asked = digests.some((line) => line.startsWith("go.sum:")) ? "go.sum" : "the checksum database";
   return new PlatformError(
     "IMAGE_INPUT_MISMATCH",
-    `the Go module ${path} ${version} is not what go.sum says (${digests.join("; ")})`,
+    `the Go module ${path} ${version} is not what ${asked} says (${digests.join("; ")})`,
     { remedy: "ask who runs the module proxy (go env GOPROXY); 'go clean -modcache' removes this machine's copies" },
   );
 }
