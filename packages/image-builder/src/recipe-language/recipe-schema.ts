@@ -116,9 +116,12 @@ const header = {
   version: line.describe("Tag of the image. May hold variables, and facts.NAME of the steps."),
   date: date.describe("The age of the image and of every file in it that would be younger: RFC 3339."),
   licenses: line.optional().describe("An SPDX expression."),
-  architectures: z.array(architecture).min(1, "must name at least one architecture"),
-  parameters: z.record(variable, parameter).optional(),
-  tables: z.array(table).optional(),
+  architectures: z
+    .array(architecture)
+    .min(1, "must name at least one architecture")
+    .describe("The machines that it can be built for."),
+  parameters: z.record(variable, parameter).optional().describe("Variables that the caller may set."),
+  tables: z.array(table).optional().describe("Variables that follow from others, as versions that belong together."),
   from: from.optional(),
   labels: values.optional().describe("Labels of the image."),
   boot: boot.optional(),
