@@ -15,7 +15,7 @@ const bootMs = 120_000;
 /** What a node asks for and base/tiny can ask: one line a question, `missing …` where the answer is no. */
 const questions = [
   "for one in ext4 erofs squashfs overlay vfat iso9660 tmpfs fuse virtiofs cgroup2 bpf mqueue binfmt_misc; do grep -qw $one /proc/filesystems || echo missing $one; done",
-  "for one in cpuset cpu io memory hugetlb pids rdma misc; do mkdir -p /tmp/c; mountpoint -q /tmp/c || mount -t cgroup2 none /tmp/c; grep -qw $one /tmp/c/cgroup.controllers || echo missing $one; done",
+  "mkdir /tmp/c; mount -t cgroup2 none /tmp/c; for one in cpuset cpu io memory hugetlb pids rdma misc; do grep -qw $one /tmp/c/cgroup.controllers || echo missing $one; done",
   "for one in bbr cubic; do grep -qw $one /proc/sys/net/ipv4/tcp_available_congestion_control || echo missing $one; done",
   "for one in bridge ip_vs nf_conntrack overlay vxlan wireguard; do [ -d /sys/module/$one ] || echo missing $one; done",
   "for one in net/ipv4/vs/conntrack net/netfilter/nf_conntrack_max net/bridge/bridge-nf-call-iptables kernel/seccomp/actions_avail kernel/keys/maxkeys user/max_user_namespaces; do [ -e /proc/sys/$one ] || echo missing $one; done",
