@@ -1,6 +1,8 @@
 /** What lies in the cache or in a layout and is no longer what it was is found: made again where it can be, refused where it cannot, never passed on. */
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -10,7 +12,9 @@ import {
   buildRecipe,
   readSupplyChain,
   verifyImage,
+  writeOutput,
 } from "@liquidmetal/image-builder";
+import { layerFiles } from "./image-builder-unpacked.ts";
 
 const recipe = `name: test/tamper
 title: Two layers
@@ -25,6 +29,42 @@ layers:
     files:
       - {path: etc/upper, text: upper}
 `;
+
+/** Takes everything that is pushed to it, and remembers the names that were given. */
+class RegistryDouble implements AsyncDisposable {
+  readonly manifests: string[] = [];
+  readonly #server: Server;
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      request.resume().on("end", () => {
+        const { method, url = "" } = request;
+        if (method === "PUT" && url.includes("/manifests/")) this.manifests.push(url);
+        const answer = { POST: 202, PATCH: 202, PUT: 201, GET: 200 }[method ?? ""] ?? 404;
+        const location = `${url.replace(/\?.*/, "")}${method === "POST" ? "1" : ""}`;
+        response.writeHead(url === "/v2/" ? 200 : answer, { location, range: "0-0" }).end();
+      });
+    });
+  }
+
+  static async start(): Promise<RegistryDouble> {
+    const registry = new RegistryDouble();
+    registry.#server.listen(0, "127.0.0.1");
+    await once(registry.#server, "listening");
+    return registry;
+  }
+
+  get address(): string {
+    const address = this.#server.address();
+    return `127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+}
 
 /** Same length, other bytes: what sizes do not show. */
 async function flip(file: string): Promise<void> {
@@ -91,6 +131,37 @@ describe("tampering with what was built", { timeout: 120_000 }, () => {
       await writeFile(file, before);
     }
     await verifyImage(layout);
+  });
+
+  it("lets no changed blob out: to a folder, an archive, a root volume, a registry", async () => {
+    const { layout } = await build(newCache());
+    const [layer] = await layerFiles(layout);
+    await flip(layer?.file ?? "");
+    const out = join(directory, "out");
+    await mkdir(out);
+    await using registry = await RegistryDouble.start();
+    for (const target of [
+      `oci:${out}/folder`,
+      `oci-archive:${out}/image.tar`,
+      `ext4:${out}/root.img`,
+      `registry:${registry.address}/test:1`,
+    ]) {
+      await assert.rejects(writeOutput(layout, target), { code: "IMAGE_CORRUPT" }, target);
+    }
+    assert.deepEqual(await readdir(out), [], "nothing half is left");
+    assert.deepEqual(registry.manifests, [], "no name was given to it");
+  });
+
+  it("builds on no image of which a blob changed", async () => {
+    const { layout } = await build(newCache());
+    const [layer] = await layerFiles(layout);
+    await flip(layer?.file ?? "");
+    const above = join(directory, "above.yaml");
+    const text = recipe
+      .replace("test/tamper", "test/above")
+      .replace("layers:", `from: ${JSON.stringify(`oci:${layout}`)}\nlayers:`);
+    await writeFile(above, text);
+    await assert.rejects(buildRecipe({ recipe: above, cacheDirectory: newCache() }), { code: "IMAGE_CORRUPT" });
   });
 
   it("has a bill of materials and a provenance attached that are about this image", async () => {

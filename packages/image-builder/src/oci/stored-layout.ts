@@ -93,12 +93,16 @@ export class StoredLayout implements ContentSource {
     if (sizeBytes === offset) return;
     const hash = createHash("sha256");
     const range = { start: offsetBytes + offset, end: offsetBytes + sizeBytes - 1, highWaterMark: chunkBytes };
+    // The last chunk is held back until the digest is known: who gets less than all of it does not take it for whole.
+    let held: Buffer | undefined;
     for await (const chunk of createReadStream(file, range) as AsyncIterable<Buffer>) {
       hash.update(chunk);
-      yield chunk;
+      if (held !== undefined) yield held;
+      held = chunk;
     }
     if (offset === 0 && `sha256:${hash.digest("hex")}` !== descriptor.digest)
       throw corrupt(this.path, descriptor, "holds something else");
+    if (held !== undefined) yield held;
   }
 
   /** Where a blob lies. IMAGE_CORRUPT when it is not there, or of another size. */
