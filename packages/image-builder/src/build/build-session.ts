@@ -96,7 +96,11 @@ export class BuildSession {
     return await Promise.all(work);
   }
 
+  /** Cancels what may still run (a step need not have waited for all that it asked for), waits for its end, and removes the work directories. */
   async end(): Promise<void> {
+    this.#abort.abort(new PlatformError("CANCELLED", "the build has ended"));
+    const known = [this.plans, this.making, this.building, this.trees].map((map) => [...map.values()]);
+    await Promise.allSettled<unknown>(known.flat());
     await this.lease.end();
   }
 }

@@ -256,6 +256,34 @@ describe("images of images", () => {
     assert.deepEqual(world.made, ["x", "changed"]);
   });
 
+  test("have ended before a build that failed ends, whoever waited for them", async () => {
+    await using world = await BuildWorld.create();
+    await world.recipe("test/bad", "  - probe: {id: bad}\n");
+    await world.recipe("test/slow", "  - probe: {id: slow}\n");
+    await world.recipe("test/outer", "  - probe: {id: outer, nested: [test/bad, test/slow]}\n");
+    const slow = Promise.withResolvers<void>();
+    let ended = false;
+    world.make = async ({ id, nested = [] }, context) => {
+      if (id === "bad") {
+        await slow.promise;
+        throw new Error("no");
+      }
+      if (id === "slow") {
+        slow.resolve();
+        await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
+        await writeFile(join(context.workDirectory, "late"), "");
+        ended = true;
+      }
+      await Promise.all(
+        nested.map((recipe) => context.images.build({ recipe, parameters: {} }, join(context.workDirectory, recipe))),
+      );
+      return { tree: new FileTree(), software: [] };
+    };
+    await assert.rejects(world.build("test/outer"), /test\/outer, layer probe: test\/bad, layer probe: no/);
+    assert.ok(ended);
+    assert.deepEqual(await readdir(join(world.cacheDirectory, "work")), []);
+  });
+
   test("that are made of each other are refused by name, however they are", async () => {
     await using world = await BuildWorld.create();
     await world.recipe("test/a", "  - probe: {id: a, nested: [test/b]}\n");

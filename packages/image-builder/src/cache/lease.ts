@@ -74,7 +74,8 @@ export class Lease {
 
   async end(): Promise<void> {
     await removeTree(this.workDirectory);
-    for (const name of this.#pins) await rm(join(this.folders.pins, name), { force: true });
+    // A pin that cannot be removed goes when this process is gone.
+    for (const name of this.#pins) await rm(join(this.folders.pins, name), { force: true }).catch(() => {});
   }
 }
 
