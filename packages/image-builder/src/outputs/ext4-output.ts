@@ -20,7 +20,7 @@ import { treeOfTar } from "../oci/layer-tree.ts";
 import type { StoredLayout } from "../oci/stored-layout.ts";
 import type { FileTree } from "../tree/file-tree.ts";
 import { mergeAll } from "../tree/merge.ts";
-import { staged } from "./staged-file.ts";
+import { diskFull, staged } from "./staged-file.ts";
 import type { OutputOptions, WrittenOutput } from "./write-output.ts";
 
 const dateSchema = z.object({ created: z.iso.datetime({ offset: true }).optional() });
@@ -66,6 +66,8 @@ export async function writeExt4Output(
         signal,
       }),
     );
+  } catch (error) {
+    throw diskFull(error, file);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
