@@ -8,7 +8,7 @@ import { missingForWorld } from "./world/world.ts";
 
 test("node/kubernetes becomes a cluster of one node with no registry in reach", {
   skip: missingForWorld() ?? false,
-  timeout: 840_000,
+  timeout: 870_000,
 }, async (context) => {
   await assertNodeWorks({}, (line) => context.diagnostic(line));
 });

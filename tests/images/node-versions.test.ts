@@ -10,7 +10,7 @@ describe("node/kubernetes at other versions", { skip: missingForWorld() ?? false
     ["1.37.2", "newer than what Cluster API supports"],
   ] as const) {
     test(`${kubernetes} becomes a cluster of one node`, { todo, timeout: 3_000_000 }, async (context) => {
-      await assertNodeWorks({ kubernetes }, (line) => context.diagnostic(line));
+      await assertNodeWorks({ kubernetes }, (line) => context.diagnostic(line), 1_500_000);
     });
   }
 });

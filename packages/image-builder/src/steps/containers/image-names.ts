@@ -3,19 +3,20 @@
  *
  * It runs alone: its own root directory with nothing else in it, its own user, mount, network and process namespaces.
  */
-import { chmod, cp, mkdir, open, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PlatformError } from "@liquidmetal/foundation";
 import { tryTool } from "../../system-tool.ts";
 import { ContentReader, chunkBytes, contentSize } from "../../tree/content.ts";
 import type { FileTree } from "../../tree/file-tree.ts";
+import type { Architecture } from "../step-kind.ts";
 import type { ContainerEntry, ContainersFields } from "./fields.ts";
 import { defaultKubeadm } from "./fields.ts";
 
 export interface NamingContext {
   below(): Promise<FileTree>;
   readonly workDirectory: string;
-  readonly architecture: string;
+  readonly architecture: Architecture;
   readonly signal: AbortSignal;
 }
 
@@ -101,7 +102,7 @@ async function takeOut(below: FileTree, program: string, destination: string): P
     );
   }
   const { content } = entry;
-  if ("file" in content && content.offsetBytes === undefined) await cp(content.file, destination);
+  if ("file" in content && content.offsetBytes === undefined) await copyFile(content.file, destination);
   else {
     using reader = new ContentReader();
     await using file = await open(destination, "wx");
@@ -127,22 +128,28 @@ async function runAlone(root: string, args: readonly string[], context: NamingCo
     `--root=${root}`,
     "--wd=/",
   ];
-  const result = await tryTool("unshare", [...alone, "/kubeadm", ...args], {
-    timeoutMs: 60_000,
-    signal: context.signal,
-  });
+  const program = [...(await emulator(root, context.architecture)), "/kubeadm", ...args];
+  const result = await tryTool("unshare", [...alone, ...program], { timeoutMs: 60_000, signal: context.signal });
   if (result.exitCode === 0) return result.stdout.toString();
-  const said = result.stderr.trim().split("\n")[0] ?? "";
-  if (/exec format error/i.test(said)) {
-    throw new PlatformError(
-      "IMAGE_BUILD_FAILED",
-      `the kubeadm of the image is for ${context.architecture} and does not run on this machine`,
-      {
-        remedy: "install qemu-user-static and binfmt-support, or name every image of the step `containers`",
-      },
+  throw failed("kubeadm", result.stderr.trim().split("\n")[0] ?? "");
+}
+
+/** What runs a program for another machine, put beside it: QEMU's emulator of user programs, which is one static file. Empty for our own. */
+async function emulator(root: string, architecture: Architecture): Promise<readonly string[]> {
+  if (architecture === (process.arch === "x64" ? "amd64" : process.arch)) return [];
+  const name = `qemu-${architecture === "amd64" ? "x86_64" : "aarch64"}-static`;
+  for (const folder of (process.env["PATH"] ?? "").split(":")) {
+    const copied = await copyFile(join(folder, name), join(root, "qemu")).then(
+      () => true,
+      () => false,
     );
+    if (copied) return ["/qemu"];
   }
-  throw failed("kubeadm", said);
+  throw new PlatformError(
+    "TOOL_MISSING",
+    `the kubeadm of the image is for ${architecture}, and ${name}, which would run it here, is not installed`,
+    { remedy: "apt-get install qemu-user-static, or name every image of the step `containers`" },
+  );
 }
 
 const withoutTag = (name: string): string => name.replace(/:[^:/]*$/, "");
