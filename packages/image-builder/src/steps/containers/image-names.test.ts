@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { FileTree } from "../../tree/file-tree.ts";
 import { containersFields } from "./fields.ts";
-import { matchNames } from "./image-names.ts";
+import { imageNames, matchNames } from "./image-names.ts";
 
 const listed = ["r.example/kube-apiserver:v1.36.3", "r.example/coredns/coredns:v1.14.2", "r.example:5000/pause:3.10.2"];
 
@@ -37,4 +41,30 @@ test("fields that cannot work are refused with their place", () => {
   assert.deepEqual(problems({ store: "s", images: twins }), ["images: has two images named x:1"]);
   assert.match(problems({ store: "/s", images: [{ recipe: "a", name: "x:1" }] }).join(), /slash/);
   assert.match(problems({ store: "s", images: [{ recipe: "a", name: "x" }] }).join(), /tag/);
+});
+
+test("names that are all given ask nobody; a kubeadm that is missing or for another machine is said, with what helps", async () => {
+  const workDirectory = mkdtempSync(join(tmpdir(), "lm-names-"));
+  const path = process.env["PATH"];
+  const ask = (below: FileTree, name?: string, architecture: "amd64" | "arm64" = "amd64"): Promise<readonly string[]> =>
+    imageNames(
+      containersFields.parse({
+        store: "s",
+        namesFrom: "kubeadm",
+        images: [{ recipe: "a", ...(name !== undefined && { name }) }],
+      }),
+      { workDirectory, architecture, signal: AbortSignal.timeout(5_000), below: async () => below },
+    );
+  try {
+    assert.deepEqual(await ask(new FileTree(), "x:1"), ["x:1"]);
+    await assert.rejects(ask(new FileTree()), /have no program usr\/bin\/kubeadm/);
+    process.env["PATH"] = workDirectory;
+    const foreign = process.arch === "arm64" ? "amd64" : "arm64";
+    await assert.rejects(ask(new FileTree().file("usr/bin/kubeadm", "x"), undefined, foreign), {
+      code: "TOOL_MISSING",
+    });
+  } finally {
+    process.env["PATH"] = path;
+    rmSync(workDirectory, { recursive: true });
+  }
 });
