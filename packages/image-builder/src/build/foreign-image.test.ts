@@ -83,6 +83,7 @@ describe("an image from elsewhere", () => {
       code: "RECIPE_INVALID",
       message: /one\.yaml:6:7: .*missing is no OCI image layout/,
     });
+    await assert.rejects(buildOn(world, "127.0.0.1:1/test/below:latest"), /one\.yaml:6:7: .* is named with its digest/);
     await mkdir(join(world.recipes, "test/damaged"));
     await writeFile(join(world.recipes, "test/damaged/index.json"), '{"manifests":[{"digest":"sha256:1"}]}');
     await assert.rejects(buildOn(world, "oci:damaged"), { code: "IMAGE_CORRUPT" });

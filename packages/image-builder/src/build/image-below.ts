@@ -30,6 +30,10 @@ export async function imageBelow(
   const reference = typeof from === "string" ? from : from.recipe;
   const folder = recipeFolder(recipe);
   const source = typeof from === "string" ? imageSource(from, (path) => resolve(folder, path)) : undefined;
+  if (source === undefined && /[:@]/.test(reference)) {
+    const message = `${JSON.stringify(reference)} is no recipe; an image of a registry is named with its digest, as in NAME@sha256:…: a tag may be another image tomorrow`;
+    throw recipeError(recipe.source, [{ path: ["from"], message }]);
+  }
   const parameters = (typeof from === "string" ? undefined : from.parameters) ?? {};
   try {
     if (source !== undefined) return await foreignImage(session, source, architecture);

@@ -9,7 +9,6 @@ import type { RecipeDocument } from "./recipe-document.ts";
 /** A recipe's name is a repository of images: lower case, parts between slashes. */
 export const recipeName: RegExp = /^[a-z0-9]+([._-][a-z0-9]+)*(\/[a-z0-9]+([._-][a-z0-9]+)*)*$/;
 const variableName = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
-const digestReference = /^[^\s@]+@sha256:[0-9a-f]{64}$/;
 
 const text = z.string().min(1, "must not be empty").max(4096);
 const line = z
@@ -155,8 +154,6 @@ export const layerFields: {
   name: line.max(64).optional().describe("What it is called in progress and history. Default: the kind of the step."),
   architecture: architecture.optional().describe("Only for this architecture."),
 };
-
-export const isDigestReference = (from: string): boolean => digestReference.test(from);
 
 function isRegularExpression(pattern: string): boolean {
   try {
