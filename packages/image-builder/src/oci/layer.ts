@@ -3,22 +3,14 @@ import { createHash, type Hash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
-import {
-  constants,
-  createGunzip,
-  createGzip,
-  createZstdCompress,
-  createZstdDecompress,
-  type Gunzip,
-  type Gzip,
-  type ZstdCompress,
-  type ZstdDecompress,
-} from "node:zlib";
+import { createGunzip, createGzip, createZstdDecompress, type Gunzip, type Gzip, type ZstdDecompress } from "node:zlib";
 import { PlatformError } from "@liquidmetal/foundation";
 import { chunkBytes } from "../tree/content.ts";
 import type { FileTree } from "../tree/file-tree.ts";
 import { settle } from "../tree/merge.ts";
 import { fleetingTarOf, type TarOptions } from "./tar-archive.ts";
+import { alignedFrames, beginsAsZstd } from "./zstd-frames.ts";
+import { chunksInUse, frameBytes, writeZstdFrames } from "./zstd-writing.ts";
 
 /** zstd is faster to make and to unpack (containerd reads it since 1.5); gzip is for consumers that know nothing else. */
 export type LayerCompression = "zstd" | "gzip";
@@ -47,19 +39,15 @@ export async function writeLayer(tree: FileTree, file: string, options: LayerOpt
   const diff = createHash("sha256");
   const blob = createHash("sha256");
   let sizeBytes = 0;
-  const packed = compressor(compression);
-  const written = pipeline(
-    packed,
-    hashing(blob, (length) => {
-      sizeBytes += length;
-    }),
-    createWriteStream(file, { flags: "wx" }),
-    options.signal === undefined ? {} : { signal: options.signal },
-  );
   const source = below === undefined ? tree : settle(tree, below);
-  const both = await Promise.allSettled([written, compressAll(fleetingTarOf(source, options), packed, diff)]);
-  // When writing fails, compressing only fails because of it.
-  for (const one of both) if (one.status === "rejected") throw one.reason;
+  const onBlob = (part: Buffer): void => {
+    blob.update(part);
+    sizeBytes += part.length;
+  };
+  if (compression === "zstd") {
+    const frames = fleetingTarOf(source, options, { bytes: frameBytes, inUse: chunksInUse });
+    await writeZstdFrames(hashed(frames, diff), file, onBlob);
+  } else await writeGzip(hashed(fleetingTarOf(source, options), diff), file, onBlob, options.signal);
   return {
     mediaType: `application/vnd.oci.image.layer.v1.tar+${compression}`,
     digest: `sha256:${blob.digest("hex")}`,
@@ -69,12 +57,26 @@ export async function writeLayer(tree: FileTree, file: string, options: LayerOpt
   };
 }
 
+async function writeGzip(
+  chunks: AsyncIterable<Buffer>,
+  file: string,
+  onBlob: (part: Buffer) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  // A fixed level; the header that zlib writes carries no name and no time.
+  const packed = createGzip({ chunkSize: chunkBytes, level: 6 });
+  const target = createWriteStream(file, { flags: "wx" });
+  const written = pipeline(packed, seen(onBlob), target, signal === undefined ? {} : { signal });
+  const both = await Promise.allSettled([written, compressAll(chunks, packed)]);
+  // When writing fails, compressing only fails because of it.
+  for (const one of both) if (one.status === "rejected") throw one.reason;
+}
+
 /** Reads and hashes one chunk while another thread compresses the one before. */
-async function compressAll(chunks: AsyncIterable<Buffer>, into: Gzip | ZstdCompress, diff: Hash): Promise<void> {
+async function compressAll(chunks: AsyncIterable<Buffer>, into: Gzip): Promise<void> {
   let before = Promise.resolve();
   try {
     for await (const chunk of chunks) {
-      diff.update(chunk);
       await before;
       before = compressed(into, chunk);
       // Whoever awaits it next hears of a failure.
@@ -88,7 +90,7 @@ async function compressAll(chunks: AsyncIterable<Buffer>, into: Gzip | ZstdCompr
   }
 }
 
-function compressed(into: Gzip | ZstdCompress, chunk: Buffer): Promise<void> {
+function compressed(into: Gzip, chunk: Buffer): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   // A compressor that is destroyed while it works (a full disk) does not tell those who write to it.
   const closed = (): void => reject(into.errored ?? new Error("the compressor was closed"));
@@ -100,12 +102,6 @@ function compressed(into: Gzip | ZstdCompress, chunk: Buffer): Promise<void> {
   });
   return promise;
 }
-
-// One thread and fixed levels: the same bytes on every machine with this Node. The gzip header that zlib writes carries no name and no time.
-const compressor = (kind: LayerCompression): Gzip | ZstdCompress =>
-  kind === "zstd"
-    ? createZstdCompress({ chunkSize: chunkBytes, params: { [constants.ZSTD_c_compressionLevel]: 3 } })
-    : createGzip({ chunkSize: chunkBytes, level: 6 });
 
 export interface UnpackOptions {
   /** `sha256:…` that the tar has to have: the configuration's `diff_ids`. */
@@ -128,25 +124,9 @@ export async function unpackLayer(
   const hash = createHash("sha256");
   const target = await open(tarFile, "wx");
   try {
-    const decompressor = decompressorFor(await firstBytes(blob));
-    const sink = sparseWriter(target, maxBytes);
     const source = createReadStream(blob, { highWaterMark: chunkBytes });
-    const cancel = signal === undefined ? {} : { signal };
-    if (decompressor === undefined)
-      await pipeline(
-        source,
-        hashing(hash, () => {}),
-        sink,
-        cancel,
-      );
-    else
-      await pipeline(
-        source,
-        decompressor,
-        hashing(hash, () => {}),
-        sink,
-        cancel,
-      );
+    const content = contentOf(source, await firstBytes(blob));
+    await pipeline(hashed(content, hash), sparseWriter(target, maxBytes), signal === undefined ? {} : { signal });
   } catch (error) {
     signal?.throwIfAborted();
     throw asCorrupt(error);
@@ -170,10 +150,23 @@ async function firstBytes(file: string): Promise<Buffer> {
   }
 }
 
-function decompressorFor(head: Buffer): Gunzip | ZstdDecompress | undefined {
-  if (head[0] === 0x1f && head[1] === 0x8b) return createGunzip({ chunkSize: chunkBytes });
-  if (head.equals(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]))) return createZstdDecompress({ chunkSize: chunkBytes });
-  return undefined;
+/** What a layer's blob unpacks to, by its first bytes: gzip, zstd, or a tar as it is. */
+export function contentOf(blob: AsyncIterable<Buffer>, head: Buffer): AsyncIterable<Buffer> {
+  if (head[0] === 0x1f && head[1] === 0x8b) return compose(blob, createGunzip({ chunkSize: chunkBytes }));
+  if (beginsAsZstd(head)) return compose(alignedFrames(blob), createZstdDecompress({ chunkSize: chunkBytes }));
+  return blob;
+}
+
+/** The decompressor's output; what fails on the way to it fails here too. */
+async function* compose(blob: AsyncIterable<Buffer>, through: Gunzip | ZstdDecompress): AsyncGenerator<Buffer> {
+  const fed = pipeline(blob, through);
+  fed.catch(() => {});
+  try {
+    yield* through as AsyncIterable<Buffer>;
+    await fed;
+  } finally {
+    through.destroy();
+  }
 }
 
 const zeros = Buffer.alloc(64 * 1024);
@@ -215,14 +208,17 @@ function asCorrupt(error: unknown): unknown {
 const corrupt = (why: string, cause?: unknown): PlatformError =>
   new PlatformError("IMAGE_CORRUPT", `the layer is refused: ${why}`, { cause });
 
-function hashing(
-  hash: Hash,
-  count: (length: number) => void,
-): (source: AsyncIterable<Buffer>) => AsyncGenerator<Buffer> {
+async function* hashed(source: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer> {
+  for await (const chunk of source) {
+    hash.update(chunk);
+    yield chunk;
+  }
+}
+
+function seen(see: (part: Buffer) => void): (source: AsyncIterable<Buffer>) => AsyncGenerator<Buffer> {
   return async function* pass(source) {
     for await (const chunk of source) {
-      hash.update(chunk);
-      count(chunk.length);
+      see(chunk);
       yield chunk;
     }
   };

@@ -29,11 +29,23 @@ export function tarOf(tree: FileTree, options: TarOptions): AsyncGenerator<Buffe
   return packed(tree, options, true, newBuffer);
 }
 
-/** The same, in buffers that are used again: a chunk is only good until the next but one is asked for. Half of the work of packing is collecting buffers. */
-export function fleetingTarOf(tree: FileTree, options: TarOptions): AsyncGenerator<Buffer> {
-  const buffers = [newBuffer(), newBuffer(), newBuffer()];
+/**
+ * The same in chunks of one size, in buffers that are used again: a chunk is only good until `inUse` minus one others have been asked for. Half of the work
+ * of packing is collecting buffers.
+ */
+export function fleetingTarOf(
+  tree: FileTree,
+  options: TarOptions,
+  buffers: { readonly bytes: number; readonly inUse: number } = { bytes: chunkBytes, inUse: 3 },
+): AsyncGenerator<Buffer> {
+  const ring: Buffer[] = [];
   let turns = 0;
-  return packed(tree, options, true, () => buffers[turns++ % buffers.length] ?? newBuffer());
+  return packed(tree, options, true, () => {
+    const at = turns++ % buffers.inUse;
+    const buffer = ring[at] ?? Buffer.allocUnsafeSlow(buffers.bytes);
+    ring[at] = buffer;
+    return buffer;
+  });
 }
 
 const newBuffer = (): Buffer => Buffer.allocUnsafeSlow(chunkBytes);

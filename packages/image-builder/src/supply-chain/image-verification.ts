@@ -7,6 +7,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { PlatformError } from "@liquidmetal/foundation";
+import { alignedFrames } from "../oci/zstd-frames.ts";
 import { inTotoMediaType, spdxMediaType } from "./described-image.ts";
 import { documentNamespace } from "./spdx-document.ts";
 import { provenanceSubjects, spdxNamespace } from "./stored-documents.ts";
@@ -115,7 +116,7 @@ async function verifyLayer(
   };
   try {
     const signal = options.signal === undefined ? {} : { signal: options.signal };
-    if (layer.mediaType.endsWith("+zstd")) await pipeline(blob, createZstdDecompress(), drain, signal);
+    if (layer.mediaType.endsWith("+zstd")) await pipeline(blob, alignedFrames, createZstdDecompress(), drain, signal);
     else if (layer.mediaType.endsWith("gzip")) await pipeline(blob, createGunzip(), drain, signal);
     else await pipeline(blob, drain, signal);
   } catch (error) {
