@@ -23,8 +23,10 @@ export {
   type StoredDocument,
   wrongPlatform,
 } from "./image-documents.ts";
+export { readBlob, readManifest } from "./patient-reading.ts";
 export { type PushOptions, pushImage } from "./push.ts";
 export { type ImageReference, parseReference } from "./reference.ts";
 export { type FetchedDocument, RegistryClient } from "./registry-client.ts";
+export { type RetryOptions, withRetries } from "./retry.ts";
 export type { RegistryOptions } from "./session.ts";
 export type { ContentSink, ContentSource, TransferOptions, TransferProgress } from "./transfer.ts";

@@ -6,6 +6,8 @@ export interface RetryOptions {
   readonly entropy: Entropy;
   /** All attempts, the first one too. */
   readonly attempts: number;
+  /** What else is worth another attempt. */
+  readonly alsoWorth?: ((error: unknown) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -18,15 +20,16 @@ export async function withRetries<T>(options: RetryOptions, work: (attempt: numb
       return await work(attempt);
     } catch (error) {
       options.signal?.throwIfAborted();
-      if (!isWorthRetrying(error) || attempt >= options.attempts) throw error;
-      const asked = error.details["retryAfterMs"];
+      const worth = isWorthRetrying(error) || options.alsoWorth?.(error) === true;
+      if (!worth || attempt >= options.attempts) throw error;
+      const asked = error instanceof PlatformError ? error.details["retryAfterMs"] : undefined;
       const delayMs = backoffDelayMs(attempt, options.entropy.fraction(), delays);
       await sleep(options.clock, Math.max(delayMs, typeof asked === "number" ? asked : 0), options.signal);
     }
   }
 }
 
-function isWorthRetrying(error: unknown): error is PlatformError {
+function isWorthRetrying(error: unknown): boolean {
   if (!(error instanceof PlatformError) || error.retry !== "backoff") return false;
   return error.code === "IMAGE_PULL_FAILED" || error.code === "IMAGE_PUSH_FAILED";
 }

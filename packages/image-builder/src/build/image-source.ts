@@ -7,7 +7,15 @@ import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { PlatformError } from "@liquidmetal/foundation";
-import { type Descriptor, digestOf, documentMaxBytes, parseReference, RegistryClient } from "@liquidmetal/registry";
+import {
+  type Descriptor,
+  digestOf,
+  documentMaxBytes,
+  parseReference,
+  RegistryClient,
+  readBlob,
+  readManifest,
+} from "@liquidmetal/registry";
 import { StoredLayout } from "../oci/stored-layout.ts";
 import { defaultRegistryOptions } from "../outputs/write-output.ts";
 
@@ -54,13 +62,13 @@ function registrySource(name: string): ImageSource {
   const client = new RegistryClient(defaultRegistryOptions());
   return {
     name,
-    top: async (signal) => (await client.manifest(reference, undefined, { signal })).bytes,
+    top: async (signal) => (await readManifest(client, reference, undefined, { signal })).bytes,
     async document(wanted, signal) {
       const isManifest = /manifest|index/.test(wanted.mediaType);
-      if (isManifest) return (await client.manifest(reference, wanted.digest, { signal })).bytes;
+      if (isManifest) return (await readManifest(client, reference, wanted.digest, { signal })).bytes;
       const chunks: Uint8Array[] = [];
       let size = 0;
-      for await (const chunk of await client.blob(reference, wanted.digest, 0, { signal })) {
+      for await (const chunk of readBlob(client, reference, wanted.digest, { signal })) {
         size += chunk.length;
         if (size > documentMaxBytes) throw corrupt(name, `${wanted.digest} is larger than ${documentMaxBytes} bytes`);
         chunks.push(chunk);
@@ -70,7 +78,7 @@ function registrySource(name: string): ImageSource {
       throw corrupt(name, `a document is ${digestOf(bytes)}, and should be ${wanted.digest}`);
     },
     blob: async (wanted, file, signal) =>
-      await writeChecked(name, wanted, await client.blob(reference, wanted.digest, 0, { signal }), file, signal),
+      await writeChecked(name, wanted, readBlob(client, reference, wanted.digest, { signal }), file, signal),
   };
 }
 

@@ -4,14 +4,7 @@
  * Layers come several at once. A transfer that breaks is resumed where it stopped; the store itself checks every digest. Everything is made under a lease,
  * so that the garbage collector never takes a half-pulled image apart, and takes all of it when the pull is given up.
  */
-import {
-  backoffDelayMs,
-  type Clock,
-  type Entropy,
-  PlatformError,
-  type Semaphore,
-  sleep,
-} from "@liquidmetal/foundation";
+import { type Clock, type Entropy, PlatformError, type Semaphore } from "@liquidmetal/foundation";
 import {
   choosePlatform,
   type Descriptor,
@@ -22,6 +15,7 @@ import {
   parseConfig,
   parseDocument,
   type RegistryClient,
+  withRetries,
 } from "@liquidmetal/registry";
 import type { Containerd } from "../containerd/containerd.ts";
 import { isIngestLocked } from "../containerd/failure.ts";
@@ -52,13 +46,13 @@ export async function pull(
   options: PullOptions,
 ): Promise<OpenedImage> {
   const documents: FetchedDocument[] = [];
-  let fetched = await withRetries(context, options, () => context.registry.manifest(reference, undefined, options));
+  let fetched = await retrying(context, options, () => context.registry.manifest(reference, undefined, options));
   documents.push(fetched);
   let document = parseDocument(fetched.bytes, reference.name);
   for (let depth = 0; document.kind === "index"; depth++) {
     if (depth >= indexDepthMax) throw new PlatformError("IMAGE_CORRUPT", `${reference.name}: indexes within indexes`);
     const { digest } = choosePlatform(document, options.platform, reference.name);
-    fetched = await withRetries(context, options, () => context.registry.manifest(reference, digest, options));
+    fetched = await retrying(context, options, () => context.registry.manifest(reference, digest, options));
     documents.push(fetched);
     document = parseDocument(fetched.bytes, reference.name);
   }
@@ -134,7 +128,7 @@ async function transfer(
   progress: Progress,
   options: PullOptions,
 ): Promise<void> {
-  await withRetries(context, options, () =>
+  await retrying(context, options, () =>
     context.containerd.content.write(
       {
         ref: `liquidmetal-${blob.digest}`,
@@ -150,21 +144,9 @@ async function transfer(
   progress.report(blob.digest, blob.sizeBytes);
 }
 
-async function withRetries<T>(context: PullContext, options: PullOptions, work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work();
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      const again = (error instanceof PlatformError && error.code === "IMAGE_PULL_FAILED") || isIngestLocked(error);
-      if (!again || attempt >= context.attempts) throw error;
-      await sleep(
-        context.clock,
-        backoffDelayMs(attempt, context.entropy.fraction(), { baseMs: 200, capMs: 5_000 }),
-        options.signal,
-      );
-    }
-  }
+function retrying<T>(context: PullContext, options: PullOptions, work: () => Promise<T>): Promise<T> {
+  const { clock, entropy, attempts } = context;
+  return withRetries({ clock, entropy, attempts, alsoWorth: isIngestLocked, signal: options.signal }, work);
 }
 
 class Progress {
