@@ -7,8 +7,8 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip, createZstdDecompress } from "node:zlib";
 import { PlatformError } from "@liquidmetal/foundation";
+import { contentOf } from "../../oci/layer.ts";
 import { runTool } from "../../system-tool.ts";
 
 export type ArchiveFormat = "tar" | "gzip" | "xz" | "zstd" | "zip" | "plain";
@@ -50,9 +50,11 @@ export async function decompress(
   try {
     if (format === "xz") await decompressXz(file, target, sizeMaxBytes, signal);
     else {
-      const decompressor = format === "gzip" ? createGunzip() : createZstdDecompress();
-      const stages = [createReadStream(file), decompressor, bounded(sizeMaxBytes), createWriteStream(target)] as const;
-      await pipeline(...stages, { ...(signal && { signal }) });
+      const content = contentOf(
+        createReadStream(file),
+        Buffer.from(format === "gzip" ? "1f8b0800" : "28b52ffd", "hex"),
+      );
+      await pipeline(content, bounded(sizeMaxBytes), createWriteStream(target), { ...(signal && { signal }) });
     }
   } catch (error) {
     signal?.throwIfAborted();
