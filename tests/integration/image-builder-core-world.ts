@@ -14,6 +14,13 @@ export interface CoreRun {
   readonly killedBy: NodeJS.Signals | null;
 }
 
+export interface TestLayer {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Default: all. The rest is zeros. */
+  readonly randomBytes?: number;
+}
+
 const program = join(import.meta.dirname, "image-builder-core-child.ts");
 
 export class CoreWorld implements AsyncDisposable {
@@ -28,14 +35,11 @@ export class CoreWorld implements AsyncDisposable {
     return new CoreWorld(await mkdtemp(join(tmpdir(), "lm-core-")));
   }
 
-  /** A recipe of some layers, each one file of random bytes: they cannot be compressed. Returns its path. */
-  async recipe(
-    name: string,
-    layers: readonly { readonly name: string; readonly sizeBytes: number }[],
-  ): Promise<string> {
+  /** A recipe of some layers, each one file of bytes that cannot be compressed. Returns its path. */
+  async recipe(name: string, layers: readonly TestLayer[]): Promise<string> {
     const folder = join(this.directory, name);
     await mkdir(folder, { recursive: true });
-    for (const layer of layers) await this.data(name, layer.name, layer.sizeBytes);
+    for (const layer of layers) await this.data(name, layer);
     const steps = layers.map(
       (layer) => `  - name: ${layer.name}\n    files: [{path: data/${layer.name}, source: ${layer.name}}]\n`,
     );
@@ -45,8 +49,10 @@ export class CoreWorld implements AsyncDisposable {
     return file;
   }
 
-  async data(recipe: string, layer: string, sizeBytes: number): Promise<void> {
-    await writeFile(join(this.directory, recipe, layer), randomFillSync(Buffer.alloc(sizeBytes)));
+  async data(recipe: string, { name, sizeBytes, randomBytes = sizeBytes }: TestLayer): Promise<void> {
+    const bytes = Buffer.alloc(sizeBytes);
+    randomFillSync(bytes, 0, randomBytes);
+    await writeFile(join(this.directory, recipe, name), bytes);
   }
 
   /** Runs a build; `onLine` sees its lines as they come. `within`: a command that runs it, as `unshare`. */
