@@ -68,7 +68,7 @@ export async function kernelToolInputs(target: KernelTarget, signal: AbortSignal
       missing.push(packageName);
     }
   }
-  if (!missing.includes("gcc")) missing.push(...(await missingHeaders(target, signal)));
+  missing.push(...(await missingHeaders(target, signal)));
   if (missing.length === 0) return inputs;
   throw new PlatformError("TOOL_MISSING", `a kernel cannot be compiled here: ${missing.join(", ")} not installed`, {
     remedy: `apt-get install --no-install-recommends ${missing.join(" ")}; or use kernel/distro, which is not compiled`,
@@ -78,7 +78,7 @@ export async function kernelToolInputs(target: KernelTarget, signal: AbortSignal
 
 const headers: Readonly<Record<string, string>> = { "stdlib.h": "libc6-dev", "gelf.h": "libelf-dev" };
 
-/** Headers for the kernel's own tools: objtool, which x86 kernels with mitigations need, is written with libelf. */
+/** Headers for the kernel's own tools, all of them where no compiler can be asked: objtool, which x86 kernels with mitigations need, is written with libelf. */
 async function missingHeaders({ arch }: KernelTarget, signal: AbortSignal): Promise<readonly string[]> {
   const missing: string[] = [];
   for (const [header, packageName] of Object.entries(headers)) {
