@@ -120,6 +120,9 @@ describe("layers of images", { skip: process.getuid?.() !== 0 && "needs root", t
     await run("resize2fs", [image]);
     await run("e2fsck", ["-fn", image]);
     assert.equal(await mountedDigest(["-o", "loop,ro", image]), expected);
+    const change = `mount -o loop "$1" "$2" && cd "$2" && echo more > etc/more && rm -r usr && mkdir -p a/b && ln etc/more a/b/c && umount -l .`;
+    await run("unshare", ["--mount", "sh", "-c", change, "sh", image, join(directory, "mounted")]);
+    await run("e2fsck", ["-fn", image]);
   });
 
   async function mountedDigest(mount: readonly string[]): Promise<string> {

@@ -153,7 +153,7 @@ class Upload {
     url.searchParams.set("digest", digest);
     const range = this.#offset > 0 ? { "content-range": `${this.#offset}-${sizeBytes - 1}` } : {};
     const headers = { "content-type": octets, ...range };
-    const response = await this.#send(url, { method: "PUT", headers, body: this.#slice(sizeBytes) });
+    const response = await this.#send(url, { method: "PUT", headers, body: this.#slice(sizeBytes), slow: true });
     if (response.status !== 201 && response.status !== 204) throw await this.#stale(response);
     response.body.resume();
     const taken = response.headers["docker-content-digest"];
@@ -212,6 +212,7 @@ class Upload {
       readonly headers?: Record<string, string>;
       readonly body?: string | StreamedBody;
       readonly scopes?: readonly string[];
+      readonly slow?: boolean;
     },
   ): Promise<HttpResponse> {
     const { session, host, reference } = this.#place;

@@ -4,7 +4,7 @@
  * A token is asked for with exactly the rights that the work needs: pulling never asks for push.
  */
 import { PlatformError } from "@liquidmetal/foundation";
-import { authorize, parseChallenge } from "./authorization.ts";
+import { authorize, type Challenge, parseChallenge } from "./authorization.ts";
 import { credentialsFor } from "./credentials.ts";
 import { type RegistryHost, registryHosts } from "./hosts.ts";
 import { type HttpRequest, type HttpResponse, type HttpTimeouts, httpRequest } from "./http-request.ts";
@@ -29,16 +29,26 @@ export interface RegistryRequest {
   readonly body?: HttpRequest["body"];
   /** Rights beyond pulling, as in `repository:a/b:pull,push`. */
   readonly scopes?: readonly string[];
+  /** The registry may think for minutes before it answers, as when it puts a large blob together. Default false. */
+  readonly slow?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Tokens live 60 s at least, by their specification. */
 const tokenLifeMs = 50_000;
 const tokensMax = 256;
+/** For answers that may be slow, where nothing else is configured. */
+const slowAnswerMs = 300_000;
+
+interface KnownAccess {
+  readonly header: string;
+  readonly untilMs: number;
+  readonly challenge: Challenge;
+}
 
 export class RegistrySession {
   readonly #options: RegistryOptions;
-  readonly #tokens: Map<string, { header: string; untilMs: number }> = new Map();
+  readonly #known: Map<string, KnownAccess> = new Map();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -54,35 +64,48 @@ export class RegistrySession {
     const url = urlOf(request);
     // What a registry names for an upload may lie elsewhere: nothing secret goes there.
     const own = url.host === new URL(host.baseUrl).host;
+    if (!own) return await this.#once(request, url, own, undefined);
     const key = `${host.baseUrl} ${reference.repository} ${scopes?.join(" ") ?? ""}`;
-    const known = this.#tokens.get(key);
-    const fresh = own && known !== undefined && known.untilMs > performance.now() ? known.header : undefined;
-    const first = await this.#once(request, url, own, fresh);
-    if (first.status !== 401 || !own) return first;
+    const first = await this.#once(request, url, own, await this.#access(request, url, key));
+    if (first.status !== 401) return first;
     first.body.resume();
     const challenge = parseChallenge(String(first.headers["www-authenticate"] ?? ""));
     if (challenge === undefined)
       throw new PlatformError("IMAGE_UNAUTHORIZED", `${url.host} refuses access and does not say how to get it`);
+    return await this.#once(request, url, own, await this.#answer(request, url, key, challenge));
+  }
+
+  /** What was good before; a token that has grown old is renewed first, so that no large body is sent in vain. */
+  async #access(request: RegistryRequest, url: URL, key: string): Promise<string | undefined> {
+    const known = this.#known.get(key);
+    if (known === undefined) return undefined;
+    if (known.untilMs > performance.now()) return known.header;
+    return await this.#answer(request, url, key, known.challenge);
+  }
+
+  async #answer(request: RegistryRequest, url: URL, key: string, challenge: Challenge): Promise<string> {
+    const { host, reference, scopes, signal } = request;
+    const registry = host.mirror ? url.host : reference.registry;
+    const helpers = this.#options.credentialHelpers === true;
     const header = await authorize({
       ...this.#options,
       challenge,
       repository: reference.repository,
       scopes,
-      credentials: await credentialsFor(host.mirror ? url.host : reference.registry, this.#options.credentialsPath, {
-        helpers: this.#options.credentialHelpers === true,
-        signal: request.signal,
-      }),
+      credentials: await credentialsFor(registry, this.#options.credentialsPath, { helpers, signal }),
       tls: host.tls,
       host: url.host,
-      signal: request.signal,
+      signal,
     });
-    this.#remember(key, header);
-    return await this.#once(request, url, own, header);
+    if (this.#known.size >= tokensMax) this.#known.clear();
+    this.#known.set(key, { header, untilMs: performance.now() + tokenLifeMs, challenge });
+    return header;
   }
 
   #once(request: RegistryRequest, url: URL, own: boolean, authorization: string | undefined): Promise<HttpResponse> {
-    const { host, method, headers, body, signal } = request;
+    const { host, method, headers, body, slow, signal } = request;
     return httpRequest({
+      ...(slow === true && { idleTimeoutMs: slowAnswerMs }),
       ...this.#options,
       url,
       ...(method !== undefined && { method }),
@@ -96,11 +119,6 @@ export class RegistrySession {
       ...(body !== undefined && { body }),
       signal,
     });
-  }
-
-  #remember(key: string, header: string): void {
-    if (this.#tokens.size >= tokensMax) this.#tokens.clear();
-    this.#tokens.set(key, { header, untilMs: performance.now() + tokenLifeMs });
   }
 }
 

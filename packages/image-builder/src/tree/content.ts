@@ -14,8 +14,6 @@ import { pathOnDisk } from "./path-bytes.ts";
 export const chunkBytes: number = 256 * 1024;
 /** Files that are open at once. */
 const openMax = 16;
-const zeros = Buffer.alloc(chunkBytes);
-const scratch = Buffer.alloc(chunkBytes);
 
 export const contentSize = (content: Content): number =>
   "bytes" in content ? content.bytes.length : content.sizeBytes;
@@ -37,28 +35,6 @@ export class ContentReader implements Disposable {
       if (count === 0) throw changed(content.file);
       done += count;
     }
-  }
-
-  /**
-   * The content from byte `position` on, at most `chunkBytes` of it, in a buffer that the caller may keep. Of files with holes, chunks of nothing
-   * but zeros are one and the same buffer: ten GB of them cost no memory traffic.
-   */
-  chunk(content: Content, position: number): Buffer {
-    const length = Math.min(chunkBytes, contentSize(content) - position);
-    if (!this.#hasHoles(content)) {
-      const chunk = Buffer.allocUnsafe(length);
-      this.read(content, position, chunk);
-      return chunk;
-    }
-    const chunk = scratch.subarray(0, length);
-    this.read(content, position, chunk);
-    return chunk.equals(zeros.subarray(0, length)) ? zeros.subarray(0, length) : Buffer.from(chunk);
-  }
-
-  #hasHoles(content: Content): boolean {
-    if ("bytes" in content || content.sizeBytes < 4 * chunkBytes) return false;
-    const { size, blocks } = fstatSync(this.#descriptor(content));
-    return blocks * 512 < size;
   }
 
   [Symbol.dispose](): void {
