@@ -81,6 +81,28 @@ describe("reproducible images", { timeout: 900_000 }, () => {
     assert.ok(one.software.some(({ name }) => name === module));
   });
 
+  it("of a container store, with an image in it that is built for it", async () => {
+    const recipe = join(worlds.directory, "store.yaml");
+    await writeFile(
+      recipe,
+      `name: test/store
+title: A container store
+version: "1"
+date: 2026-11-01
+architectures: [amd64, arm64]
+layers:
+  - containers:
+      store: var/lib/containerd
+      images:
+        - {recipe: node/containers/pause, name: "test.invalid/pause:1"}
+`,
+    );
+    const { stdout } = await promisify(execFile)("go", ["env", "GOCACHE"]);
+    const [one, other] = await worlds.build("store", [recipe, recipe], () => ({ GOCACHE: stdout.trim() }));
+    await assertSame(one, other);
+    assert.ok(one.inputs.some(({ kind, name }) => kind === "image" && name === "node/containers/pause"));
+  });
+
   it("of a kernel and its initrd: kernel/distro", async () => {
     const [one, other] = await worlds.build("distro", ["kernel/distro", "kernel/distro"]);
     await assertSame(one, other);

@@ -88,10 +88,13 @@ function dependency(input: Input): ResourceDescriptor {
   };
 }
 
-/** By the names of in-toto's digest set: `dirHash` is Go's `h1:`, in hexadecimal. A digest of another kind stands under its own name. */
+/**
+ * By the names of in-toto's digest set: `dirHash` is Go's `h1:`, in hexadecimal. A digest of another kind stands under its own name; one without a name is a
+ * key of this builder: of an image that was made by it in the same build, whose own inputs are listed beside it.
+ */
 function digestSet(digest: string): Record<string, string> {
   const read = digestHex(digest);
   if (read !== undefined) return { [read.algorithm === "h1" ? "dirHash" : "sha256"]: read.hex };
   const colon = digest.indexOf(":");
-  return colon > 0 ? { [digest.slice(0, colon)]: digest.slice(colon + 1) } : { unnamed: digest };
+  return colon > 0 ? { [digest.slice(0, colon)]: digest.slice(colon + 1) } : { liquidmetalKey: digest };
 }
