@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { cachedImage } from "../assets/boot-images.ts";
@@ -65,7 +66,8 @@ describe("lm image build", { skip: platformSkip, timeout: 400_000 }, () => {
   });
 
   test("a change of one file makes one layer again, and --plan says which", async () => {
-    const changed = ["--set", "greeting=Good morning"];
+    // A greeting that no cache has seen.
+    const changed = ["--set", `greeting=Good morning ${randomUUID()}`];
     const plan = await world.ok(["image", "build", at("appliance.yaml"), ...changed, "--plan"]);
     assert.match(plan, /^linux\/amd64: 1 of 5 layers to build$/m);
     assert.match(plan, /^page +files +to build/m);
@@ -83,6 +85,24 @@ describe("lm image build", { skip: platformSkip, timeout: 400_000 }, () => {
     assert.ok(said.boot.readyAfterMs > 0);
     assert.deepEqual(await world.json("vm", "list", "-A"), []);
     assert.equal(await world.ok(["image", "list", "-o", "name"]), before);
+  });
+
+  test("Ctrl-C ends a build with 130, leaves nothing, and the next one goes on", async () => {
+    const own = ["--cache-dir", at("interrupted")];
+    let sent = false;
+    const outcome = await world.lm(["image", "build", "kernel/distro", ...own], {
+      onOutput: (_, stderr) => {
+        if (sent || !/downloading packages|unpacking packages/.test(stderr)) return undefined;
+        sent = true;
+        return "SIGINT";
+      },
+    });
+    assert.equal(outcome.code, 130, outcome.stderr);
+    assert.equal(outcome.stdout, "");
+    for (const folder of ["images", "layers", "work"]) {
+      assert.deepEqual(existsSync(at(`interrupted/${folder}`)) ? readdirSync(at(`interrupted/${folder}`)) : [], []);
+    }
+    assert.ok((await world.json<BuiltImage>("image", "build", "kernel/distro", ...own)).digest.startsWith("sha256:"));
   });
 
   test("verify removes the microVM when it is interrupted while it boots", async () => {

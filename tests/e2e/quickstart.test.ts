@@ -57,7 +57,7 @@ async function killed(part: string): Promise<void> {
   });
 }
 
-describe("quickstart", { skip, timeout: 175_000 }, () => {
+describe("quickstart", { skip, timeout: 300_000 }, () => {
   let guestBootId = "";
 
   after(async () => {

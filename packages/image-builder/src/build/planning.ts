@@ -47,7 +47,7 @@ async function plan(session: BuildSession, wish: ImageWish, self: Plan): Promise
   if (!recipe.document.architectures.includes(architecture)) {
     const there = recipe.document.architectures.join(" and ");
     throw new PlatformError("CAPABILITY_MISSING", `the recipe ${name} is for ${there}, not for ${architecture}`, {
-      remedy: `build it for another architecture with --architecture, or add it to the recipe`,
+      remedy: `build it for another architecture, or add this one to the recipe`,
     });
   }
   session.emit({ image: name, stage: "resolve", text: "resolving what it is made of" });

@@ -49,7 +49,7 @@ export const command: Command = {
     "lm image build base/tiny --output containerd",
     "lm image build node/kubernetes --set kubernetes=1.36.3 --plan",
     "lm image build ./appliance.yaml --output oci:out --output registry:registry.local/team/appliance:1",
-    "lm image build base/debian-12 --platform linux/amd64,linux/arm64 --output oci-archive:debian.tar",
+    "lm image build base/tiny --platform linux/amd64,linux/arm64 --output oci-archive:tiny.tar",
   ],
   run: async (invocation, session) => {
     const [{ buildImage }, { libraryBuilder }] = await Promise.all([
