@@ -49,6 +49,22 @@ export class PackageArchive {
     await run("dpkg-deb", ["--root-owner-group", "--build", root, this.packageFile]);
   }
 
+  /** Adds the package `broken`, whose maintainer script fails, and writes and signs the lists anew. */
+  async packBroken(): Promise<void> {
+    const root = join(this.directory, "broken");
+    const text = control.replace("Package: thing", "Package: broken");
+    await mkdir(join(root, "DEBIAN"), { recursive: true });
+    await writeFile(join(root, "DEBIAN/control"), text);
+    const script = "#!/bin/sh\necho cannot find the moon\nexit 7\n";
+    await writeFile(join(root, "DEBIAN/postinst"), script, { mode: 0o755 });
+    const file = join(this.directory, "archive/broken_1.0_all.deb");
+    await run("dpkg-deb", ["--root-owner-group", "--build", root, file]);
+    const deb = await readFile(file);
+    const about = `Filename: ./broken_1.0_all.deb\nSize: ${deb.length}\nSHA256: ${sha256(deb)}\n`;
+    await this.writeLists(`\n${text}${about}`);
+    await this.sign();
+  }
+
   get packageFile(): string {
     return join(this.directory, "archive/thing_1.0_all.deb");
   }
@@ -62,10 +78,10 @@ export class PackageArchive {
   }
 
   /** `Packages` and `Release` of what is there; not yet signed. */
-  async writeLists(): Promise<void> {
+  async writeLists(more = ""): Promise<void> {
     const deb = await readFile(this.packageFile);
     const about = `Filename: ./thing_1.0_all.deb\nSize: ${deb.length}\nSHA256: ${sha256(deb)}\n`;
-    await writeFile(this.packagesFile, `${control}${about}`);
+    await writeFile(this.packagesFile, `${control}${about}${more}`);
     const packages = await readFile(this.packagesFile);
     const { size } = await stat(this.packagesFile);
     await writeFile(

@@ -30,12 +30,12 @@ describe("the sandbox of guests' scripts", { timeout: 120_000 }, () => {
   };
 
   it("hides files, accounts and processes of the machine, also from who breaks out of a chroot", async () => {
-    const escape = `perl -e 'mkdir "j"; chroot "j"; chdir ".." for 1..64; chroot "."; exec "cat", $ENV{SECRET}'`;
+    const breakOut = `perl -e 'mkdir "j"; chroot "j"; chdir ".." for 1..64; chroot "."; exec "cat", $ENV{SECRET}'`;
     const said = await run(`set +e; exec 2>/dev/null
 cat $SECRET && echo read
 cat /etc/shadow && echo read
 ls /home /root /var /work && echo read
-(${escape}) && echo read
+(${breakOut}) && echo read
 cat /proc/${process.pid}/environ && echo read
 cat /proc/*/comm | grep -c '^node'
 exit 0`);

@@ -28,6 +28,8 @@ export interface ArchiveOptions {
   readonly choice?: ArchiveChoice | undefined;
   /** Where a relative `sources` begins. Default: the working directory. */
   readonly directory?: string | undefined;
+  /** Fetches lists of our own again, however young they are. */
+  readonly refresh?: boolean | undefined;
   readonly report?: StepReport | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -39,6 +41,8 @@ export interface AptArchive {
   readonly fingerprint: string;
   /** Whose packages they are, for package URLs: `debian` or `ubuntu`. */
   readonly vendor: string;
+  /** Lists of our own that were not fetched just now: newer ones may know more. */
+  readonly stale: boolean;
 }
 
 /** Lists of our own are fetched again after a day. */
@@ -53,11 +57,12 @@ export async function openArchive(options: ArchiveOptions): Promise<AptArchive> 
   const systemFlags = [...common, "-o", "Debug::NoLocking=true"];
   if (sources === undefined && architecture === machineArchitecture()) {
     const targets = await indexTargets(systemFlags, options);
-    if (targets.length > 0) return restrict(systemFlags, targets, await fingerprintOf(systemState), options);
+    const machine = { flags: systemFlags, fingerprint: await fingerprintOf(systemState), stale: false };
+    if (targets.length > 0) return restrict(machine, targets, options);
   }
   const view = await ownView(common, sources, options);
   const targets = await indexTargets(view.flags, options);
-  const restricted = await restrict(view.flags, targets, view.fingerprint, options);
+  const restricted = await restrict(view, targets, options);
   if (targets.length > 0) return restricted;
   throw new PlatformError("IMAGE_BUILD_FAILED", `no package source of this machine has packages for ${architecture}`, {
     remedy: `name a file of apt sources for ${architecture} (parameter apt-sources, field 'sources')${choice.suite === undefined ? "" : ` that has ${choice.suite}`}`,
@@ -66,6 +71,9 @@ export async function openArchive(options: ArchiveOptions): Promise<AptArchive> 
 
 /** Debian's name of the architecture that this process runs on; others are their own name. */
 export const machineArchitecture = (): string => (process.arch === "x64" ? "amd64" : process.arch);
+
+/** Which lists apt reads, before anything is left out of them. */
+type View = Pick<AptArchive, "flags" | "fingerprint" | "stale">;
 
 interface IndexTarget {
   readonly uri: string;
@@ -93,14 +101,13 @@ async function indexTargets(flags: readonly string[], { signal }: ArchiveOptions
 
 /** Narrows the sources to the wanted release of Debian. The lists that are there already are used: a source is known by its address alone. */
 async function restrict(
-  flags: readonly string[],
+  { flags, fingerprint, stale }: View,
   targets: readonly IndexTarget[],
-  fingerprint: string,
   options: ArchiveOptions,
 ): Promise<AptArchive> {
   const suite = options.choice?.suite;
   const vendor = targets.some(({ origin }) => origin === "Ubuntu") ? "ubuntu" : "debian";
-  if (suite === undefined || targets.length === 0) return { flags, fingerprint, vendor };
+  if (suite === undefined || targets.length === 0) return { flags, fingerprint, vendor, stale };
   const wanted = [suite, `${suite}-updates`, `${suite}-security`];
   const kept = targets.filter(({ codename, release }) => wanted.includes(codename) || wanted.includes(release));
   if (kept.length === 0) {
@@ -121,6 +128,7 @@ async function restrict(
     flags: [...flags, "-o", `Dir::Etc::sourcelist=${file}`, "-o", "Dir::Etc::sourceparts=-"],
     fingerprint: sha256(`${fingerprint}\n${text}`),
     vendor,
+    stale,
   };
 }
 
@@ -144,7 +152,7 @@ async function ownView(
   common: readonly string[],
   sources: OwnSources | undefined,
   options: ArchiveOptions,
-): Promise<{ readonly flags: readonly string[]; readonly fingerprint: string }> {
+): Promise<View> {
   const key = sha256(JSON.stringify([options.architecture, sources?.file, sources?.text])).slice(0, 24);
   const lists = join(options.cacheDirectory, "debian/lists", key);
   const flags = [...common, "-o", "Debug::NoLocking=true", "-o", `Dir::State::lists=${lists}`, ...sourceFlags(sources)];
@@ -154,7 +162,8 @@ async function ownView(
       ({ mtimeMs }) => mtimeMs,
       () => 0,
     ));
-  if (age > listsMaxAgeMs) {
+  const wanted = age > listsMaxAgeMs || options.refresh === true;
+  if (wanted) {
     try {
       await fetchLists(lists, [...common, ...sourceFlags(sources)], options);
     } catch (error) {
@@ -163,7 +172,7 @@ async function ownView(
       options.report?.("the package archive cannot be reached: using the lists that are here");
     }
   }
-  return { flags, fingerprint: await fingerprintOf([lists, ...systemState.slice(1)]) };
+  return { flags, fingerprint: await fingerprintOf([lists, ...systemState.slice(1)]), stale: !wanted };
 }
 
 const sourceFlags = (sources: OwnSources | undefined): readonly string[] =>

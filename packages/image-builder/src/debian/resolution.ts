@@ -38,6 +38,19 @@ export async function resolvePackages(
   options: ArchiveOptions,
 ): Promise<readonly ResolvedPackage[]> {
   const archive = await openArchive(options);
+  try {
+    return await resolveIn(archive, alternatives, options);
+  } catch (error) {
+    if (!archive.stale || options.signal?.aborted === true) throw error;
+    return await resolveIn(await openArchive({ ...options, refresh: true }), alternatives, options);
+  }
+}
+
+async function resolveIn(
+  archive: AptArchive,
+  alternatives: readonly (readonly string[])[],
+  options: ArchiveOptions,
+): Promise<readonly ResolvedPackage[]> {
   const question = sha256(JSON.stringify([formatVersion, alternatives, archive.flags]));
   const file = join(options.cacheDirectory, "debian/resolutions", `${question.slice(0, 24)}.json`);
   const known = await recall(file, archive);

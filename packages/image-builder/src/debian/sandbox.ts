@@ -66,7 +66,8 @@ export async function runInSandbox(script: string, options: SandboxOptions): Pro
     "-euo",
     "pipefail",
     "-c",
-    script,
+    // The caller's umask would be in the modes of everything that maintainer scripts and mmdebstrap make.
+    `umask 022\n${script}`,
   ];
   return await tryTool(enter, [...entry, "bwrap", ...args], { ...tool, cwd: "/" });
 }
