@@ -133,7 +133,7 @@ describe("the image builder", { timeout: 300_000 }, () => {
   it("does not remove what a dead build has left mounted", { skip: notRoot }, async () => {
     const cacheDirectory = cache("mounted");
     const precious = join(world.directory, "precious");
-    const dead = join(cacheDirectory, "work/999999999-1.dead/root");
+    const dead = join(cacheDirectory, "work/nobody.dead/root");
     await mkdir(precious);
     await mkdir(dead, { recursive: true });
     await writeFile(join(precious, "file"), "still here");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { keepLayer, layerRecord, layersOf, stageLayer, testCache } from "./cache-fixture.ts";
@@ -87,8 +87,9 @@ describe("leases", () => {
     await cache.lease();
     const living = ownerOf(process.ppid);
     // The number of a living process, given out a second time: its start time tells.
-    const dead = `${process.ppid}-1`;
-    for (const owner of [living, dead, "999999999-5"]) {
+    const [, , space] = living.split("-");
+    const dead = `${process.ppid}-1-${space}`;
+    for (const owner of [living, dead, `999999999-5-${space}`, "nobody"]) {
       await mkdir(join(cache.folders.work, `${owner}.aa`));
       await writeFile(join(cache.folders.pins, `layers-aa.${owner}.bb`), "");
       await writeFile(join(cache.folders.evicting, `layers-bb.${owner}.cc`), "");
@@ -100,5 +101,18 @@ describe("leases", () => {
     assert.deepEqual(await readdir(cache.folders.pins), [`layers-aa.${living}.bb`]);
     assert.deepEqual(await readdir(cache.folders.evicting), [`layers-bb.${living}.cc`]);
     await second.end();
+  });
+
+  test("leave alone for a day what belongs to a build in another container", async () => {
+    await using cache = await testCache();
+    await cache.lease();
+    const [recent, old] = [join(cache.folders.work, "7-7-1.aa"), join(cache.folders.work, "8-8-1.bb")];
+    await mkdir(recent);
+    await mkdir(old);
+    const yesterday = Date.now() / 1000 - 25 * 3_600;
+    await utimes(old, yesterday, yesterday);
+    await cache.lease();
+    const names = await readdir(cache.folders.work);
+    assert.deepEqual([names.includes("7-7-1.aa"), names.includes("8-8-1.bb")], [true, false]);
   });
 });

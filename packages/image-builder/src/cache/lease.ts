@@ -6,11 +6,11 @@
  * Pins with the session `kept` hold the images that were handed to the caller, until the process ends or prunes.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { CacheFolders, Category } from "./cache-folders.ts";
-import { isAlive, ownOwner } from "./owner.ts";
+import { isAlive, isVisible, ownOwner } from "./owner.ts";
 import { removeTree } from "./removal.ts";
 
 /** An eviction renames one directory: milliseconds. */
@@ -138,17 +138,29 @@ const asideMark = ".evicted-";
 export const evictedPath = (folders: CacheFolders): string =>
   join(folders.work, `${ownOwner()}${asideMark}${randomBytes(6).toString("hex")}`);
 
-/** Removes what dead processes left. */
+/** Removes what dead processes left; of those that cannot be seen from here what was not touched for a day. */
 export async function sweep(folders: CacheFolders): Promise<void> {
-  for (const name of await readdir(folders.work).catch(() => [])) {
-    if (!isAlive(name.split(".")[0] ?? "")) await removeTree(join(folders.work, name));
-  }
-  for (const folder of [folders.pins, folders.evicting]) {
+  for (const [folder, place] of [
+    [folders.work, 0],
+    [folders.pins, 1],
+    [folders.evicting, 1],
+  ] as const) {
     for (const name of await readdir(folder).catch(() => [])) {
-      if (!isAlive(name.split(".")[1] ?? "")) await rm(join(folder, name), { force: true });
+      const owner = name.split(".")[place] ?? "";
+      const path = join(folder, name);
+      if (isAlive(owner) && (isVisible(owner) || (await ageMs(path)) < forgottenMs)) continue;
+      await removeTree(path);
     }
   }
 }
+
+const forgottenMs = 24 * 3_600_000;
+
+const ageMs = (path: string): Promise<number> =>
+  lstat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  );
 
 /** Mark of an eviction of what has no key of its own. */
 const everyDownload = "downloads-all";
