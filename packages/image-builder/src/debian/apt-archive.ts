@@ -56,12 +56,12 @@ export async function openArchive(options: ArchiveOptions): Promise<AptArchive> 
   const sources = await ownSources(options);
   const systemFlags = [...common, "-o", "Debug::NoLocking=true"];
   if (sources === undefined && architecture === machineArchitecture()) {
-    const targets = await indexTargets(systemFlags, options);
     const machine = { flags: systemFlags, fingerprint: await fingerprintOf(systemState), stale: false };
+    const targets = await indexTargets(machine, options);
     if (targets.length > 0) return restrict(machine, targets, options);
   }
   const view = await ownView(common, sources, options);
-  const targets = await indexTargets(view.flags, options);
+  const targets = await indexTargets(view, options);
   const restricted = await restrict(view, targets, options);
   if (targets.length > 0) return restricted;
   throw new PlatformError("IMAGE_BUILD_FAILED", `no package source of this machine has packages for ${architecture}`, {
@@ -83,20 +83,36 @@ interface IndexTarget {
   readonly origin: string;
 }
 
-async function indexTargets(flags: readonly string[], { signal }: ArchiveOptions): Promise<readonly IndexTarget[]> {
+/** What apt has lists of. Asking takes a moment, so the answer is kept as long as it cannot be another. */
+async function indexTargets({ flags, fingerprint }: View, options: ArchiveOptions): Promise<readonly IndexTarget[]> {
+  const file = join(options.cacheDirectory, "debian/sources", `${sha256(flags.join("\0")).slice(0, 24)}.json`);
+  const known = await readFile(file, "utf8").then(parseKnown, () => undefined);
+  if (known?.fingerprint === fingerprint) return known.targets;
   const format = ["REPO_URI", "RELEASE", "COMPONENT", "CODENAME", "ORIGIN"].map((name) => `$(${name})`).join("|");
-  const text = await runTool("apt-get", ["indextargets", ...flags, "--format", format, "Created-By: Packages"], {
-    ...(signal && { signal }),
-  });
-  return text
-    .toString()
-    .split("\n")
-    .flatMap((line) => {
-      const [uri, release, component = "", codename = "", origin = ""] = line.split("|");
-      return uri === undefined || uri === "" || release === undefined
-        ? []
-        : [{ uri, release, component, codename, origin }];
-    });
+  const args = ["indextargets", ...flags, "--format", format, "Created-By: Packages"];
+  const text = await runTool("apt-get", args, { ...(options.signal && { signal: options.signal }) });
+  const targets = text.toString().split("\n").flatMap(parseTarget);
+  await mkdir(join(file, ".."), { recursive: true });
+  await writeWhole(file, JSON.stringify({ fingerprint, targets }));
+  return targets;
+}
+
+interface KnownTargets {
+  readonly fingerprint: string;
+  readonly targets: readonly IndexTarget[];
+}
+
+function parseKnown(text: string): KnownTargets | undefined {
+  try {
+    return JSON.parse(text) as KnownTargets;
+  } catch {
+    return undefined;
+  }
+}
+
+function parseTarget(line: string): IndexTarget[] {
+  const [uri = "", release, component = "", codename = "", origin = ""] = line.split("|");
+  return uri === "" || release === undefined ? [] : [{ uri, release, component, codename, origin }];
 }
 
 /** Narrows the sources to the wanted release of Debian. The lists that are there already are used: a source is known by its address alone. */
