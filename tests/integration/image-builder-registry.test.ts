@@ -1,9 +1,11 @@
 /** Built images into a real registry and out of it again: plain, with certificates and passwords, again, and to a second repository. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
 import { buildRecipe, fetchLayout, StoredLayout, verifyImage, writeOutput } from "@liquidmetal/image-builder";
 import { parseReference, pushImage, RegistryClient, type RegistryOptions } from "@liquidmetal/registry";
 import {
@@ -13,6 +15,8 @@ import {
   testPassword,
   testUser,
 } from "../assets/containerd-registries.ts";
+
+const run = promisify(execFile);
 
 const recipe = `name: test/pushed
 title: Pushed
@@ -99,6 +103,23 @@ describe("images and registries", { skip: await registrySkip(), timeout: 120_000
       for (const layer of layers) assert.ok(!blobs.includes(layer.digest.slice("sha256:".length)));
     }
     assert.ok(stored.referrers.length > 0);
+  });
+
+  it("lm image inspect shows what lies in a registry, SBOM included", async () => {
+    await writeOutput(layout, `registry:${plain.host}/team/shown:1`, { registry: none });
+    const lm = async (...args: string[]): Promise<string> => {
+      const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
+      return (await run(process.execPath, [main, "image", "inspect", `registry:${plain.host}/team/shown:1`, ...args]))
+        .stdout;
+    };
+    const shown = JSON.parse(await lm("-o", "json"));
+    assert.equal(shown.digest, digest);
+    assert.deepEqual(shown.manifests.map(({ platform }: { platform: string }) => platform).sort(), [
+      "linux/amd64",
+      "linux/arm64",
+    ]);
+    assert.equal(shown.manifests[0].layers.length, 2);
+    assert.equal(JSON.parse(await lm("--sbom")).spdxVersion, "SPDX-2.3");
   });
 
   it("with certificate and password; a wrong one of either is said", async () => {

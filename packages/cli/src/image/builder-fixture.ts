@@ -105,6 +105,10 @@ export class FakeBuilder implements ImageBuilder {
     return contentsOfTiny;
   }
 
+  async readRemote(reference: string): Promise<ImageContents> {
+    return { ...contentsOfTiny, references: [reference] };
+  }
+
   async checkDigests(): ReturnType<ImageBuilder["checkDigests"]> {
     return { blobs: 3, sizeBytes: 4096 };
   }

@@ -193,6 +193,8 @@ export interface ImageBuilder {
   write(layout: string, destination: FileDestination, options: WriteOptions): Promise<string>;
   /** `path`: an OCI layout directory, or an archive of one. */
   read(path: string, signal: AbortSignal): Promise<ImageContents>;
+  /** The same of an image in a registry: its documents are fetched, its layers are not. */
+  readRemote(reference: string, registry: RegistryAccess, signal: AbortSignal): Promise<ImageContents>;
   /** Checks every digest of an OCI layout directory. Answers with how much was checked. Throws IMAGE_CORRUPT. */
   checkDigests(layout: string, signal: AbortSignal): Promise<{ readonly blobs: number; readonly sizeBytes: number }>;
   /** Writes go.mod and go.sum of a Go program that recipes compile. */

@@ -184,6 +184,15 @@ describe("lm image inspect", () => {
     assert.equal(json.manifests[0].provenance, null);
   });
 
+  test("of a registry shows the same", async () => {
+    const text = await inspecting("registry:registry.local/team/tiny:1");
+    assert.match(text, /registry\.local\/team\/tiny:1/);
+    assert.match(text, /^busybox +4 KiB +sha256:abababababab +application/m);
+    assert.deepEqual(JSON.parse(await inspecting("registry:registry.local/team/tiny:1 --sbom")), {
+      packages: [{}, {}],
+    });
+  });
+
   test("prints the attached documents", async () => {
     assert.deepEqual(JSON.parse(await inspecting("base/tiny --sbom")), { packages: [{}, {}] });
     await assert.rejects(inspecting("base/tiny --provenance"), refused(/no provenance is attached/));

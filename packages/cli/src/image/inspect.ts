@@ -1,4 +1,4 @@
-/** `lm image inspect`: an image on the host as the host lists it; an image in files with everything that it is made of. */
+/** `lm image inspect`: an image on the host as the host lists it; an image in files or in a registry with everything that it is made of. */
 import { PlatformError } from "@liquidmetal/foundation";
 import { printOne } from "../output/print.ts";
 import type { Invocation } from "../program/command.ts";
@@ -6,6 +6,7 @@ import { usage } from "../program/flag-values.ts";
 import type { Session } from "../program/session.ts";
 import type { AttachedDocument, ImageBuilder, ImageContents } from "./builder-port.ts";
 import { contentsPresentation, describeContents } from "./contents-view.ts";
+import { registryAccess } from "./destination.ts";
 import { builtAlready, imageSource, recipeRequest } from "./image-source.ts";
 import { describeImage, imagePresentation } from "./view.ts";
 
@@ -17,12 +18,18 @@ export async function inspectImage(
   const { flags, positionals } = invocation;
   const documents = (["sbom", "provenance"] as const).filter((name) => flags.on(name));
   if (documents.length > 1) throw usage("--sbom and --provenance are one document each: ask for one");
-  const source = await imageSource(positionals[0] ?? "", builder);
+  const [text = ""] = positionals;
+  const [, remote] = /^registry:(.+)$/s.exec(text) ?? [];
+  if (remote !== undefined) {
+    const contents = await builder.readRemote(remote, registryAccess(flags), session.signal);
+    return await print(session, contents, documents[0]);
+  }
+  const source = await imageSource(text, builder);
   if (source.kind === "reference") {
     if (documents.length > 0) {
       throw usage(
         "the host keeps no SBOM and no provenance",
-        "inspect the recipe, or the image in a directory or archive: oci:DIR, oci-archive:FILE",
+        "inspect the recipe, or the image in a directory, archive or registry: oci:DIR, oci-archive:FILE, registry:REF",
       );
     }
     const image = await (await session.host()).inspectImage(source.reference, { signal: session.signal });
@@ -33,8 +40,14 @@ export async function inspectImage(
     source.kind === "recipe"
       ? (await builtAlready(builder, { ...recipeRequest(invocation, session), recipe: source.recipe })).layout
       : source.path;
-  const contents = await builder.read(path, session.signal);
-  const [document] = documents;
+  return await print(session, await builder.read(path, session.signal), documents[0]);
+}
+
+async function print(
+  session: Session,
+  contents: ImageContents,
+  document: "sbom" | "provenance" | undefined,
+): Promise<undefined> {
   if (document === undefined) await printOne(session, contents, contentsPresentation, describeContents);
   else session.print(JSON.stringify(attachedTo(contents, document).document, null, 2));
   return undefined;

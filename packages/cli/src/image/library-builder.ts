@@ -3,7 +3,7 @@ import { lstat, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BuildRequest as LibraryRequest } from "@liquidmetal/image-builder";
-import type { BuildRequest, ImageBuilder } from "./builder-port.ts";
+import type { BuildRequest, ImageBuilder, RegistryAccess } from "./builder-port.ts";
 import { destinationName } from "./destination.ts";
 import { shippedFolder } from "./shipped-files.ts";
 import { contentsOf } from "./stored-contents.ts";
@@ -21,7 +21,8 @@ export function libraryBuilder(): ImageBuilder {
       const plan = await (await loaded()).planBuild(libraryRequest(request));
       return {
         image: plan.image,
-        reference: plan.reference,
+        // A version that steps have yet to find out is no name: the other one is.
+        reference: plan.reference.replace(/:[^:]*facts\.[^:]*$/, ":latest"),
         platforms: plan.images.map(({ architecture, cached, layers }) => ({
           architecture,
           cached,
@@ -46,18 +47,25 @@ export function libraryBuilder(): ImageBuilder {
       await checkOutput(parseOutputTarget(destinationName(destination)), force);
     },
     async write(layout, destination, { registry, ...options }) {
-      const { defaultRegistryOptions, writeOutput } = await loaded();
-      const { authFile, hostsDirectory } = registry;
-      const access = {
-        ...defaultRegistryOptions(),
-        ...(authFile === undefined ? {} : { credentialsPath: authFile }),
-        ...(hostsDirectory === undefined ? {} : { hostsDirectory }),
-      };
-      return (await writeOutput(layout, destination, { ...options, registry: access })).digest;
+      const library = await loaded();
+      const access = registryOptions(library, registry);
+      return (await library.writeOutput(layout, destination, { ...options, registry: access })).digest;
     },
     async read(path, signal) {
       const { StoredLayout } = await loaded();
       return contentsOf(await StoredLayout.open(path, signal));
+    },
+    async readRemote(reference, registry, signal) {
+      const library = await loaded();
+      const work = await mkdtemp(join(tmpdir(), `liquidmetal-${process.pid}-inspect-`));
+      try {
+        const layout = join(work, "layout");
+        const access = registryOptions(library, registry);
+        await library.fetchLayout(reference, layout, { documentsOnly: true, registry: access, signal });
+        return await contentsOf(await library.StoredLayout.open(layout, signal));
+      } finally {
+        await rm(work, { recursive: true, force: true });
+      }
     },
     async checkDigests(path, signal) {
       const { verifyImage, writeOutput } = await loaded();
@@ -86,6 +94,17 @@ export function libraryBuilder(): ImageBuilder {
     async prune(options) {
       return (await loaded()).pruneCache(options);
     },
+  };
+}
+
+function registryOptions(
+  { defaultRegistryOptions }: Library,
+  { authFile, hostsDirectory }: RegistryAccess,
+): ReturnType<Library["defaultRegistryOptions"]> {
+  return {
+    ...defaultRegistryOptions(),
+    ...(authFile === undefined ? {} : { credentialsPath: authFile }),
+    ...(hostsDirectory === undefined ? {} : { hostsDirectory }),
   };
 }
 
