@@ -180,10 +180,15 @@ function sparseWriter(
     let position = 0;
     for await (const chunk of source) {
       if (position + chunk.length > maxBytes) throw corrupt(`it unpacks to more than ${maxBytes} bytes`);
+      // What is not zero and lies together is written together.
+      let start = 0;
       for (let at = 0; at < chunk.length; at += zeros.length) {
         const part = chunk.subarray(at, at + zeros.length);
-        if (!part.equals(zeros.subarray(0, part.length))) await writeAt(target, part, position + at);
+        if (!part.equals(zeros.subarray(0, part.length))) continue;
+        if (at > start) await writeAt(target, chunk.subarray(start, at), position + start);
+        start = at + part.length;
       }
+      if (start < chunk.length) await writeAt(target, chunk.subarray(start), position + start);
       position += chunk.length;
     }
     await target.truncate(position);

@@ -145,8 +145,13 @@ export class FileTree {
   }
 }
 
+/** An empty part, `.`, `..`, or a NUL. */
+const irregular = /(?:^|\/)\.{0,2}(?:\/|$)|\0/;
+
 /** `path` relative to the tree's root, normalised; "" is the root. A path that leaves the tree, or has a NUL, is refused. */
 export function treePath(path: string): string {
+  // Nearly every path is as it should be, and is asked for many times.
+  if (!irregular.test(path)) return path;
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..") || path.includes("\0")) throw bad(`the path ${JSON.stringify(path)} leaves the tree`);
   return parts.join("/");
