@@ -19,6 +19,8 @@ export interface SessionOptions {
   readonly kinds?: ReadonlyMap<string, AnyStepKind>;
 }
 
+const unusable: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"]);
+
 export const checkout: string = join(import.meta.dirname, "../../../..");
 
 export class BuildSession {
@@ -59,7 +61,14 @@ export class BuildSession {
 
   static async open(request: BuildRequest, options: SessionOptions = {}): Promise<BuildSession> {
     request.signal?.throwIfAborted();
-    const lease = await Lease.open(cacheFolders(request.cacheDirectory));
+    const folders = cacheFolders(request.cacheDirectory);
+    const lease = await Lease.open(folders).catch((error: NodeJS.ErrnoException) => {
+      if (!unusable.has(String(error.code))) throw error;
+      throw new PlatformError("IMAGE_BUILD_FAILED", `the cache cannot be used: ${error.message}`, {
+        cause: error,
+        remedy: `make ${folders.root} a folder that you may write, or name another with --cache-dir or XDG_CACHE_HOME`,
+      });
+    });
     try {
       return new BuildSession(request, options, lease);
     } catch (error) {

@@ -326,6 +326,8 @@ describe("what cannot be built", () => {
       code: "RECIPE_INVALID",
       message: /wrong\.yaml:6:7: .*no parameter "w"/,
     });
+    const cacheDirectory = join(world.recipes, "test/one.yaml");
+    await assert.rejects(world.build("test/one", { cacheDirectory }), { remedy: /name another with --cache-dir/ });
     await assert.rejects(world.build("test/misnamed"), {
       code: "RECIPE_INVALID",
       message: /its name must be test\/misnamed/,
