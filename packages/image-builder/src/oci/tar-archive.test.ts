@@ -174,3 +174,12 @@ test("a file beyond 8 GiB has its size in a pax record", () => {
   });
   assert.match(header.toString("latin1"), /\n?20 size=10737418240\n/);
 });
+
+test("directories that are only implied are left out where they are not wanted, what somebody said is not", async () => {
+  const tree = new FileTree().file("tmp/file", "x").directory("etc", { mode: 0o700 }).file("etc/hosts", "y");
+  const options = { epochSeconds: 1_700_000_000 };
+  const names = async (withoutImplied: boolean): Promise<string[]> =>
+    (await read(await buffer(tarOf(tree, { ...options, withoutImplied })))).map(({ header }) => header.name);
+  assert.deepEqual(await names(false), ["etc/", "etc/hosts", "tmp/", "tmp/file"]);
+  assert.deepEqual(await names(true), ["etc/", "etc/hosts", "tmp/file"]);
+});
