@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Problem } from "./problem.ts";
 import type { Path } from "./recipe-text.ts";
-import { suggestion } from "./suggestion.ts";
+import { nearest, suggestion } from "./suggestion.ts";
 
 /** Checks `value`, which stands at `path` of the recipe. Problems carry paths of the whole recipe. */
 export function checkFields<T>(
@@ -13,22 +13,37 @@ export function checkFields<T>(
   const result = schema.safeParse(value);
   if (result.success) return { value: result.data };
   const found = result.error.issues.flatMap((issue) => problemsOf(issue, schema, value));
-  return { problems: found.map((problem) => ({ ...problem, path: [...path, ...problem.path] })) };
+  const meant = new Set(found.map((problem) => problem.meant));
+  // A key that is there under a misspelled name is not missing as well.
+  const told = found.filter(({ missing }) => missing === undefined || !meant.has(missing));
+  return {
+    problems: told.map(({ message, atKey, path: inner }) => ({
+      message,
+      ...(atKey && { atKey }),
+      path: [...path, ...inner],
+    })),
+  };
+}
+
+interface FieldProblem extends Problem {
+  /** The key that an unknown one most likely stands for, and one that is missing: both as JSON of their paths. */
+  readonly meant?: string | undefined;
+  readonly missing?: string;
 }
 
 type Issue = z.core.$ZodIssue;
 
-function problemsOf(issue: Issue, schema: z.ZodType, value: unknown): readonly Problem[] {
+function problemsOf(issue: Issue, schema: z.ZodType, value: unknown): readonly FieldProblem[] {
   const path = issue.path.filter((part) => typeof part !== "symbol");
   const input = valueAt(value, path);
   switch (issue.code) {
     case "unrecognized_keys": {
       const known = knownKeys(schema, path);
-      return issue.keys.map((key) => ({
-        path: [...path, key],
-        atKey: true,
-        message: `unknown key ${JSON.stringify(key)}${suggestion(key, known)}`,
-      }));
+      return issue.keys.map((key) => {
+        const near = nearest(key, known);
+        const message = `unknown key ${JSON.stringify(key)}${suggestion(key, known)}`;
+        return { path: [...path, key], atKey: true, message, meant: near && JSON.stringify([...path, near]) };
+      });
     }
     case "invalid_type":
       if (input === undefined) return [missing(path)];
@@ -54,8 +69,9 @@ function problemsOf(issue: Issue, schema: z.ZodType, value: unknown): readonly P
   }
 }
 
-function missing(path: Path): Problem {
-  return { path: path.slice(0, -1), atKey: true, message: `${JSON.stringify(String(path.at(-1)))} is missing` };
+function missing(path: Path): FieldProblem {
+  const message = `${JSON.stringify(String(path.at(-1)))} is missing`;
+  return { path: path.slice(0, -1), atKey: true, message, missing: JSON.stringify(path) };
 }
 
 /** Of the branches, what the one says that understood most of the value. */
@@ -64,7 +80,7 @@ function unionProblems(
   path: Path,
   schema: z.ZodType,
   value: unknown,
-): readonly Problem[] {
+): readonly FieldProblem[] {
   if (valueAt(value, path) === undefined) return [missing(path)];
   const depth = (branch: readonly Issue[]): number => Math.max(...branch.map((inner) => inner.path.length));
   const wrongKind = (branch: readonly Issue[]): boolean =>

@@ -16,19 +16,19 @@ describe("a recipe", () => {
 
   test("with several mistakes tells all of them, in the order of the file, with the lines they are in", () => {
     const text = recipeText(
-      { titel: "x", version: "1.30", architectures: "[amd65]" },
+      { title: undefined, titel: "x", version: "1.30", architectures: "[amd65]" },
       "layers:\n  - fils: []\n  - files: []\n    files2: []\n",
     );
     assert.deepEqual(problems(text), [
-      "3:10: must be text, but is a number: text like that is written in quotes",
-      '5:17: must be "amd64" or "arm64", but is the text "amd65"',
-      '6:1: unknown key "titel" (did you mean "title"?)',
-      '8:5: unknown kind of step "fils" (did you mean "files"?)',
-      '10:5: unknown kind of step "files2" (did you mean "files"?)',
+      "2:10: must be text, but is a number: text like that is written in quotes",
+      '4:17: must be "amd64" or "arm64", but is the text "amd65"',
+      '5:1: unknown key "titel" (did you mean "title"?)',
+      '7:5: unknown kind of step "fils" (did you mean "files"?)',
+      '9:5: unknown kind of step "files2" (did you mean "files"?)',
     ]);
     assert.throws(
       () => parse(text),
-      /^PlatformError: one\.yaml:3:10: .*\n {2}2 \| title: A test\n> 3 \| version: 1\.30\n {4}\| {10}\^{4}/,
+      /^PlatformError: one\.yaml:2:10: .*\n {2}1 \| name: test\/one\n> 2 \| version: 1\.30\n {4}\| {10}\^{4}/,
     );
   });
 
