@@ -146,8 +146,9 @@ kubectl -n kube-system wait --for=condition=Ready pod --all --timeout=120s || fa
 echo "lm-fact: version=$(kubectl get nodes -o jsonpath='{.items[0].status.nodeInfo.kubeletVersion}')"
 kubectl get pods -A -o jsonpath='{range .items[*]}{"lm-fact: pod="}{.metadata.name}{" "}{.status.phase}{" "}{.status.containerStatuses[0].ready}{"\\n"}{end}'
 echo "lm-fact: pulling=$(kubectl get events -A -o jsonpath='{.items[*].reason}' | tr ' ' '\\n' | grep -c -e '^Pulling$' -e ErrImage)"
+kubectl get pods -A -o jsonpath='{range .items[*]}{"lm-fact: times="}{.metadata.name}{" made "}{.metadata.creationTimestamp}{" runs since "}{.status.containerStatuses[0].state.running.startedAt}{"\\n"}{end}'
+echo "lm-fact: ready since $(kubectl get nodes -o jsonpath='{.items[0].status.conditions[?(@.type=="Ready")].lastTransitionTime}'), made $(kubectl get nodes -o jsonpath='{.items[0].metadata.creationTimestamp}')"
 echo "lm-fact: memory=$(free -m | awk '/^Mem/ {print $3}') MiB used"
-echo "lm-fact: $(systemd-analyze time | head -1)"
 mark end
 `;
 
