@@ -1,4 +1,5 @@
 /** What the parts of this benchmark share: recipes in a folder of their own, builds in processes of their own. */
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +12,11 @@ export type Say = (line: string) => void;
 /** An empty folder that is gone when the benchmark ends. */
 export function workFolder(): string {
   const directory = mkdtempSync(join(process.env["BENCH_DIRECTORY"] ?? tmpdir(), "lmb-images-"));
-  onEnd(() => rmSync(directory, { recursive: true, force: true }));
+  onEnd(() => {
+    // Go makes the folders of its modules read-only.
+    execFileSync("chmod", ["-R", "u+w", directory]);
+    rmSync(directory, { recursive: true, force: true });
+  });
   return directory;
 }
 

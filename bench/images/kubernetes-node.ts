@@ -4,16 +4,21 @@ import { join } from "node:path";
 import { round } from "../measure/distribution.ts";
 import { buildOnce, type Say, workFolder } from "./building.ts";
 
-const versions = (process.env["BENCH_KUBERNETES"] ?? "v1.36.3,v1.35.0").split(",");
+const versions = (process.env["BENCH_KUBERNETES"] ?? "1.36.3,1.35.4").split(",");
 
 export async function measureKubernetesNode(say: Say): Promise<Record<string, unknown>> {
   const folder = workFolder();
   // Go's own caches are cold too; modules are downloaded again.
-  for (const name of ["cache", "go-build"]) mkdirSync(join(folder, name));
+  for (const name of ["cache", "go-build", "go-modules"]) mkdirSync(join(folder, name));
   process.env["GOCACHE"] = join(folder, "go-build");
+  process.env["GOMODCACHE"] = join(folder, "go-modules");
   const figures: Record<string, unknown> = {};
   for (const [index, version] of versions.entries()) {
-    const request = { recipe: "node/kubernetes", parameters: { version }, cacheDirectory: join(folder, "cache") };
+    const request = {
+      recipe: "node/kubernetes",
+      parameters: { kubernetes: version },
+      cacheDirectory: join(folder, "cache"),
+    };
     const built = await buildOnce({ request, outputs: [] });
     const again = await buildOnce({ request, outputs: [] });
     say(
