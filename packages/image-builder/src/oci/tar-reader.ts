@@ -29,7 +29,8 @@ export interface TarEntry {
   readonly xattrs: Readonly<Record<string, Uint8Array>>;
 }
 
-const windowBytes = 512 * 1024;
+/** A header, and with luck the next few: contents between them are not read. */
+const windowBytes = 8 * 1024;
 /** Extended attributes are at most 64 KiB each on Linux; names 4 KiB. */
 const paxMaxBytes = 1024 * 1024;
 const pathMaxBytes = 4096;
@@ -203,12 +204,13 @@ function untilNul(field: Buffer): Buffer {
 
 const isZero = (block: Buffer): boolean => block[0] === 0 && block.every((byte) => byte === 0);
 
-/** The part of the file that is being looked at. */
+/** The part of the file that is being looked at. What it returns is good until it is asked again. */
 class Window implements Disposable {
   readonly sizeBytes: number;
   readonly #descriptor: number;
-  #buffer: Buffer = Buffer.alloc(0);
+  #buffer: Buffer = Buffer.alloc(windowBytes);
   #start = 0;
+  #size = 0;
 
   constructor(file: string) {
     this.#descriptor = openSync(file, "r");
@@ -217,20 +219,20 @@ class Window implements Disposable {
 
   bytes(at: number, length: number, last: string): Buffer {
     if (at + length > this.sizeBytes) throw corrupt(`it ends after ${last}, without its end mark`);
-    if (at < this.#start || at + length > this.#start + this.#buffer.length)
-      this.#load(at, Math.max(length, windowBytes));
+    if (at < this.#start || at + length > this.#start + this.#size) this.#load(at, Math.max(length, windowBytes));
     return this.#buffer.subarray(at - this.#start, at - this.#start + length);
   }
 
   #load(at: number, length: number): void {
-    const buffer = Buffer.allocUnsafe(Math.min(length, this.sizeBytes - at));
-    for (let done = 0; done < buffer.length; ) {
-      const count = readSync(this.#descriptor, buffer, done, buffer.length - done, at + done);
+    if (length > this.#buffer.length) this.#buffer = Buffer.alloc(length);
+    const wanted = Math.min(length, this.sizeBytes - at);
+    for (let done = 0; done < wanted; ) {
+      const count = readSync(this.#descriptor, this.#buffer, done, wanted - done, at + done);
       if (count === 0) throw corrupt("it became shorter while it was read");
       done += count;
     }
-    this.#buffer = buffer;
     this.#start = at;
+    this.#size = wanted;
   }
 
   [Symbol.dispose](): void {
