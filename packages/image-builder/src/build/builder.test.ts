@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { pruneCache } from "../cache/eviction.ts";
 import { verifyImage } from "../supply-chain/image-verification.ts";
 import { FileTree } from "../tree/file-tree.ts";
 import { BuildWorld, readDocument, readImage } from "./build-fixture.ts";
@@ -62,6 +64,26 @@ describe("building", () => {
     const first = await world.build("test/one");
     const second = await world.build("test/one", { rebuild: true });
     assert.deepEqual([world.made, second.cached, second.digest], [["a", "a"], false, first.digest]);
+  });
+
+  test("keeps the cache within its bound, and what was built last in it", async () => {
+    await using world = await BuildWorld.create();
+    world.make = async ({ id }) => ({
+      tree: new FileTree().file(id, { bytes: randomBytes(300_000) }),
+      software: [],
+    });
+    for (const id of ["a", "b", "c"]) {
+      await world.recipe(`test/${id}`, `  - probe: {id: ${id}}\n`);
+      await world.build(`test/${id}`, { cacheMaxBytes: 800_000 });
+      // What this process was given stays while it runs: it is done with it.
+      await pruneCache({ cacheDirectory: world.cacheDirectory });
+    }
+    assert.equal((await readdir(join(world.cacheDirectory, "layers"))).length, 2);
+    world.made.length = 0;
+    await world.build("test/c");
+    assert.deepEqual(world.made, []);
+    await world.build("test/a");
+    assert.deepEqual(world.made, ["a"]);
   });
 
   test("says its stages, with sizes, times and what is cached", async () => {

@@ -69,6 +69,19 @@ describe("the bound of the cache", () => {
     assert.deepEqual([freedBytes, keptBytes], [totalBytes, 0]);
   });
 
+  test("does not remove a layer whose image is in use: that would free nothing", async () => {
+    await using cache = await testCache();
+    const lease = await cache.lease();
+    await keepLayer(lease, "aa", kilobytes(400), 100);
+    await keepImage(lease, "dd", "aa", kilobytes(400), 110);
+    await keepLayer(lease, "bb", kilobytes(10), 0);
+    await lease.end();
+    const user = await cache.lease();
+    await user.pin("images", "dd");
+    await evictOldest(user, 0);
+    assert.deepEqual(await readdir(cache.folders.layers), ["aa"]);
+  });
+
   test("holds for what was handed to this process until it prunes", async () => {
     await using cache = await filled();
     const lease = await cache.lease();

@@ -98,12 +98,13 @@ interface Removal {
 async function remove(folders: CacheFolders, entries: readonly StoredEntry[], how: Removal): Promise<Pruned> {
   const users = new Map<string, number>();
   for (const { inode } of entries.flatMap(({ files }) => files)) users.set(inode, (users.get(inode) ?? 0) + 1);
+  const held = new Set(entries.filter(({ inUse }) => inUse).flatMap(({ files }) => files.map(({ inode }) => inode)));
   let left = sizeOf(entries);
   const before = left;
   const removed: CacheEntry[] = [];
   for (const entry of [...entries].sort((a, b) => a.usedAtMs - b.usedAtMs)) {
     how.signal?.throwIfAborted();
-    if (entry.inUse || !(how.doomed(entry) || left > how.bound)) continue;
+    if (entry.inUse || !(how.doomed(entry) || (left > how.bound && frees(entry, held)))) continue;
     const gone = how.dryRun || (await removeEntry(folders, entry, how.lease));
     if (!gone) continue;
     removed.push(described(entry));
@@ -114,6 +115,12 @@ async function remove(folders: CacheFolders, entries: readonly StoredEntry[], ho
     }
   }
   return { removed, freedBytes: before - left, keptBytes: left };
+}
+
+/** Whether the disk would get most of it back: a layer whose image is in use costs nothing, and saves work. */
+function frees({ files, sizeBytes }: StoredEntry, held: ReadonlySet<string>): boolean {
+  const freed = files.reduce((sum, file) => (held.has(file.inode) ? sum : sum + file.sizeBytes), 0);
+  return 2 * freed > sizeBytes;
 }
 
 /** Out of sight by one rename, then gone; not at all when somebody has taken hold of it meanwhile. */
