@@ -135,6 +135,8 @@ describe("lm image build", { skip: platformSkip, timeout: 400_000 }, () => {
 
   test("inspect shows an archive's layers, and prints its bill of materials and its provenance", async () => {
     const archive = `oci-archive:${at("image.tar")}`;
+    const [imported] = await world.json<readonly Image[]>("image", "import", at("image.tar"), "--reference", "mine:1");
+    assert.match(imported?.reference ?? "", /\/mine:1$/);
     const text = await world.ok(["image", "inspect", archive]);
     assert.match(text, /^page +\d+ B +sha256:/m);
     assert.match(text, /^Boot: +devices virtio-blk, vCPU 1/m);
