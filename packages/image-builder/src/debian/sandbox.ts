@@ -23,6 +23,11 @@ export const scratch = "/build";
 /** Programs of the machine that a Debian needs, wherever the links lead. */
 const topLevelFolders = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
+/** Fails where there can be no sandbox: asked before anything is downloaded for it. Errors: TOOL_MISSING, CAPABILITY_MISSING, CANCELLED. */
+export async function assertSandbox(signal?: AbortSignal): Promise<void> {
+  await using _users = await UserNamespace.open(signal);
+}
+
 /** Runs bash with `script`. Errors: TOOL_MISSING, CAPABILITY_MISSING, CANCELLED. */
 export async function runInSandbox(script: string, options: SandboxOptions): Promise<ToolResult> {
   await using users = await UserNamespace.open(options.signal);

@@ -41,29 +41,10 @@ export async function fetchAndUnpack(
   return unpacked;
 }
 
-/** The one package whose name matches; the recipe named it, so its absence is a defect of the recipe. */
-export function packageNamed(packages: readonly UnpackedPackage[], name: string | RegExp): UnpackedPackage {
-  const found = packages.find((entry) => (typeof name === "string" ? entry.name === name : name.test(entry.name)));
-  if (found === undefined)
-    throw new PlatformError("IMAGE_BUILD_FAILED", `no package ${String(name)} among those unpacked`);
-  return found;
-}
-
 /** The first file whose path in one of the packages matches. */
 export async function findFile(packages: readonly UnpackedPackage[], path: RegExp): Promise<HostEntry> {
   for (const { directory } of packages) {
     for await (const entry of walk(directory)) if (path.test(entry.path) && !entry.stats.isSymbolicLink()) return entry;
   }
   throw new PlatformError("IMAGE_BUILD_FAILED", `none of the packages has a file like ${path.source}`);
-}
-
-/** When the newest file of the packages was made, in seconds since 1970: a date for what is built from them that anybody else gets too. */
-export async function newestFileSeconds(packages: readonly UnpackedPackage[]): Promise<number> {
-  let newest = 0;
-  for (const { directory } of packages) {
-    for await (const { stats } of walk(directory)) {
-      if (stats.isFile()) newest = Math.max(newest, Math.floor(stats.mtimeMs / 1000));
-    }
-  }
-  return newest;
 }

@@ -11,6 +11,7 @@ import { installedPackages, type PackageIdentity, packageSoftware } from "../../
 import { downloadPackages } from "../../debian/deb-store.ts";
 import { isDevice, makeDebianRoot } from "../../debian/debian-root.ts";
 import { packageInputs, type ResolvedPackage, resolvePackages } from "../../debian/resolution.ts";
+import { assertSandbox } from "../../debian/sandbox.ts";
 import { installedLicense } from "../../supply-chain/installed-license.ts";
 import { readContent } from "../../tree/content.ts";
 import { difference } from "../../tree/difference.ts";
@@ -64,6 +65,7 @@ async function wanted(fields: DebianFields, context: StepContext): Promise<reado
 
 async function make(fields: DebianFields, _resolution: Resolution, context: MakeContext): Promise<MadeLayer> {
   const { dateSeconds, signal } = context;
+  await assertSandbox(signal);
   const resolved = await wanted(fields, context);
   const below = fields.variant === undefined ? withoutDevices(await context.below()) : undefined;
   const before = below === undefined ? new Map<string, PackageIdentity>() : statusOf(below);
