@@ -5,7 +5,7 @@
 import { createServer, type ServerResponse } from "node:http";
 import { createInterface } from "node:readline";
 
-type Command =
+export type NodeCommand =
   | { readonly put: { readonly name: string; readonly address: string; readonly podCIDRs: readonly string[] } }
   | { readonly remove: string }
   /** Ends all watches, and answers the next with "too old". */
@@ -28,7 +28,7 @@ function send(type: string, object: object): void {
   for (const watch of watches) watch.write(`${JSON.stringify({ type, object })}\n`);
 }
 
-function obey(command: Command): void {
+function obey(command: NodeCommand): void {
   version += 1;
   if ("put" in command) {
     const { name, address, podCIDRs } = command.put;
@@ -62,7 +62,7 @@ const server = createServer((request, response) => {
 server.listen(8080, () => say({ listening: true }));
 createInterface({ input: process.stdin })
   .on("line", (line) => {
-    obey(JSON.parse(line) as Command);
+    obey(JSON.parse(line) as NodeCommand);
     say({ done: true });
   })
   .on("close", () => process.exit(0));

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
+import type { NodeCommand } from "./image-builder-node-api.ts";
 
 const source = join(import.meta.dirname, "../../guest/cni");
 const missing = whyNotHere();
@@ -40,7 +41,7 @@ describe("the CNI keeps routes to other nodes", { skip: missing ?? false, timeou
       `--credentials=${directory}`,
       "--resync=1m",
     );
-  const tell = async (command: object): Promise<void> => {
+  const tell = async (command: NodeCommand): Promise<void> => {
     const done = api.next('"done"');
     api.write(command);
     await done;
