@@ -14,7 +14,7 @@ const stages = ["resolve", "build first", "pack first", "build second", "pack se
 const notRoot = process.getuid?.() === 0 ? false : "a tmpfs needs root";
 const mebibyte = 1024 * 1024;
 
-describe("the image builder", { timeout: 300_000 }, () => {
+describe("the image builder", { timeout: 600_000 }, () => {
   let world: CoreWorld;
   let recipe = "";
   let digest = "";

@@ -6,7 +6,7 @@ import { builtBy, CoreWorld, madeLayers } from "./image-builder-core-world.ts";
 
 const mebibyte = 1024 * 1024;
 
-describe("building what is built already", { timeout: 300_000 }, () => {
+describe("building what is built already", { timeout: 600_000 }, () => {
   it("takes well under 5 s for 700 MB in 20 layers, and makes one layer where one file changed", async () => {
     await using world = await CoreWorld.create();
     // As programs are: a third of it is left when it is compressed.
