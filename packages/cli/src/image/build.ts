@@ -39,7 +39,7 @@ export async function buildImage(
   for (const destination of destinations) {
     if (destination.kind !== "containerd") await builder.checkDestination(destination, force);
     else if (references.length > 1) throw usage("containerd takes one --reference");
-    else await session.host();
+    else await (await session.host()).images({ signal: session.signal });
   }
   using stages = session.stages();
   const built = await stages.run(

@@ -56,6 +56,8 @@ export async function verifyImage(
   const fixed = flags.on("static");
   const misplaced = ["kernel", "memory", "vcpu", "timeout"].find((name) => fixed && flags.given(name));
   if (misplaced !== undefined) throw usage(`--${misplaced} is about a boot, and --static boots nothing`);
+  // A host that does not answer is told before a build that may take long.
+  if (!fixed) await (await session.host()).images({ signal: session.signal });
   using stages = session.stages();
   const verification = { invocation, session, builder, stages };
   const subject = await subjectOf(verification, invocation.positionals[0] ?? "");

@@ -123,7 +123,8 @@ export class StageRenderer implements Disposable {
     const mark = spinner[this.#frame % spinner.length] ?? "…";
     this.#frame += 1;
     const time = elapsed(clock.monotonicMs() - this.#startedMs);
-    const room = Math.max(20, (stream.columns ?? 80) - time.length - 6);
+    // A terminal that does not know its width says 0.
+    const room = Math.max(20, (stream.columns || 80) - time.length - 6);
     const text = this.#detail === "" ? this.#title : `${this.#title}: ${this.#detail}`;
     const cut = text.length > room ? `${text.slice(0, room - 1)}…` : text;
     this.#write(`\r\u001b[2K${paint("cyan", mark)} ${cut}  ${paint("dim", time)}`);
