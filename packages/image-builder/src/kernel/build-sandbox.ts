@@ -19,7 +19,7 @@ export interface BuildSandbox {
   give(path: string): Promise<void>;
 }
 
-export type SandboxOptions = Pick<ToolOptions, "timeoutMs" | "onLine" | "signal"> & {
+export type SandboxOptions = Pick<ToolOptions, "timeoutMs" | "onLine" | "onErrorLine" | "signal"> & {
   /** The program's own variables. */
   readonly environment?: Readonly<Record<string, string>>;
 };

@@ -45,6 +45,7 @@ const compileTimeoutMs = 6 * 3600_000;
 const neededBytes = 2.5 * 1024 ** 3;
 /** Objects between two reports. */
 const reportEvery = 25;
+const keptComplaints = 3;
 
 /** Errors: RECIPE_INVALID (names every demand that is not met), IMAGE_BUILD_FAILED, DISK_FULL, TOOL_MISSING, CANCELLED. */
 export async function configureKernel(options: KernelBuildOptions): Promise<ConfiguredKernel> {
@@ -76,7 +77,7 @@ export async function configureKernel(options: KernelBuildOptions): Promise<Conf
 }
 
 async function compile(sandbox: BuildSandbox, options: KernelBuildOptions): Promise<string> {
-  const { directory, target, report } = options;
+  const { directory, target, report, signal } = options;
   let objects = 0;
   const onLine = (line: string): void => {
     const [, file] = /^ {2}(?:CC|AS) +(?:\[M\] +)?(\S+)/.exec(line) ?? [];
@@ -85,15 +86,37 @@ async function compile(sandbox: BuildSandbox, options: KernelBuildOptions): Prom
     if (objects % reportEvery === 0) report(`compiling the kernel: ${objects} objects, at ${file}`);
   };
   report("compiling the kernel");
-  await make(sandbox, options, [`-j${availableParallelism()}`, target.goal], { timeoutMs: compileTimeoutMs, onLine });
+  // make's own last words only say that something failed; what, was said before, and others' work may have followed it.
+  const complaints: string[] = [];
+  const onErrorLine = (line: string): void => {
+    if (complaints.length < keptComplaints && isComplaint(line)) complaints.push(line.trim());
+  };
+  const run = { timeoutMs: compileTimeoutMs, onLine, onErrorLine };
+  try {
+    await make(sandbox, options, [`-j${availableParallelism()}`, target.goal], run);
+  } catch (error) {
+    if (complaints.length === 0 || signal.aborted) throw error;
+    throw new PlatformError("IMAGE_BUILD_FAILED", `the kernel does not compile: ${complaints.join("; ")}`, {
+      cause: error,
+    });
+  }
   return join(directory, "linux", target.image);
 }
+
+/** What compilers, linkers, objtool and shells say when they fail; make's own lines are not among them. */
+export const isComplaint = (line: string): boolean =>
+  /(^|[^a-z])(error|fatal error|undefined reference|not found|cannot|No such file|No space left)\b/i.test(line) &&
+  !line.startsWith("make");
 
 function make(
   sandbox: BuildSandbox,
   { target, dateSeconds, signal }: KernelBuildOptions,
   args: readonly string[],
-  run: { readonly timeoutMs: number; readonly onLine?: (line: string) => void },
+  run: {
+    readonly timeoutMs: number;
+    readonly onLine?: (line: string) => void;
+    readonly onErrorLine?: (line: string) => void;
+  },
 ): Promise<Buffer> {
   const environment = {
     ARCH: target.arch,
