@@ -90,7 +90,7 @@ async function boot({ initMark }: Contender, kernel: BuiltRecipe, directory: str
   const agent = await machine.agent();
   await agent.hear();
   const readyMs = performance.now() - startedMs;
-  await machine.typeUntil("\n", /# $/);
+  await machine.typeUntil("\n", /root@bench:.*# /);
   await machine.typeUntil("cat /proc/meminfo; echo that$((1 + 1))all\n", /that2all/);
   const field = (name: string): number => Number(new RegExp(`${name}: +(\\d+) kB`).exec(machine.console)?.[1]);
   const total = field("MemTotal");
