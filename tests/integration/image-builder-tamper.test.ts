@@ -1,11 +1,14 @@
 /** What lies in the cache or in a layout and is no longer what it was is found: made again where it can be, refused where it cannot, never passed on. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
 import {
   type BuildEvent,
   type BuiltRecipe,
@@ -162,6 +165,24 @@ describe("tampering with what was built", { timeout: 120_000 }, () => {
       .replace("layers:", `from: ${JSON.stringify(`oci:${layout}`)}\nlayers:`);
     await writeFile(above, text);
     await assert.rejects(buildRecipe({ recipe: above, cacheDirectory: newCache() }), { code: "IMAGE_CORRUPT" });
+  });
+
+  it("refuses an archive that is not what the recipe says, also when it was once", async () => {
+    const archive = join(directory, "thing.tar");
+    await promisify(execFile)("tar", ["-C", directory, "-cf", archive, "recipe.yaml"]);
+    const digest = `sha256:${createHash("sha256")
+      .update(await readFile(archive))
+      .digest("hex")}`;
+    const file = join(directory, "archive.yaml");
+    const layers = `layers:\n  - archive: {url: thing.tar, digest: "${digest}", files: {recipe.yaml: etc/thing}}\n`;
+    await writeFile(file, recipe.replace(/layers:.*/s, layers).replace("test/tamper", "test/archive"));
+    const { inputs } = await buildRecipe({ recipe: file, cacheDirectory: newCache() });
+    assert.ok(inputs.some((input) => input.kind === "archive" && input.digest === digest));
+    await flip(archive);
+    await assert.rejects(buildRecipe({ recipe: file, cacheDirectory: newCache() }), {
+      code: "IMAGE_INPUT_MISMATCH",
+      message: /thing\.tar/,
+    });
   });
 
   it("has a bill of materials and a provenance attached that are about this image", async () => {
