@@ -3,16 +3,25 @@
  * console, timed on the host's clock (a guest's own drifts under emulation).
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { buildRecipe } from "@liquidmetal/image-builder";
 import { bootImages, layoutArchive } from "../../assets/boot-images.ts";
 import type { Microvms } from "./microvms.ts";
+import { processesWith } from "./processes.ts";
 import { World } from "./world.ts";
 
 export interface BroughtUpNode {
-  /** Seconds since the microVM was running, by stage, in the order in which they came. */
-  readonly seconds: ReadonlyMap<string, number>;
+  /** By stage, in the order in which they came. */
+  readonly reached: ReadonlyMap<string, Reached>;
   /** Lines `key=value …` that the guest said of itself at the end. */
   readonly facts: readonly string[];
+}
+
+export interface Reached {
+  /** Since the microVM was running. */
+  readonly seconds: number;
+  /** Processor time that the hypervisor has used until then: on a busy machine, the figure to compare. */
+  readonly cpuSeconds: number;
 }
 
 /** What the console says at the end of each stage. */
@@ -58,7 +67,7 @@ export async function bringUpNode(
     metadata: { "user-data": Buffer.from(userData).toString("base64") },
   });
   await microvms.until(uid, "it runs", ({ phase }) => phase === "running", 180_000);
-  return await follow(microvms, uid, deadlineMs);
+  return await follow(microvms, uid, () => cpuSecondsOf(world.vmmMark ?? ""), deadlineMs);
 }
 
 /** Boots one and asserts what has to hold of every version: Ready, everything running, nothing pulled. */
@@ -69,7 +78,9 @@ export async function assertNodeWorks(
 ): Promise<BroughtUpNode> {
   await using world = await World.open();
   const node = await bringUpNode(world, parameters, deadlineMs);
-  for (const [stage, seconds] of node.seconds) report(`${seconds.toFixed(1).padStart(6)} s  ${stage}`);
+  for (const [stage, { seconds, cpuSeconds }] of node.reached) {
+    report(`${seconds.toFixed(1).padStart(6)} s, ${cpuSeconds.toFixed(1).padStart(6)} s of CPU  ${stage}`);
+  }
   for (const fact of node.facts) report(fact);
   const values = (key: string): string[] =>
     node.facts.filter((fact) => fact.startsWith(`${key}=`)).map((fact) => fact.slice(key.length + 1));
@@ -98,26 +109,48 @@ export async function assertNodeWorks(
   return node;
 }
 
-async function follow(microvms: Microvms, uid: string, deadlineMs: number): Promise<BroughtUpNode> {
+async function follow(
+  microvms: Microvms,
+  uid: string,
+  cpuSeconds: () => number,
+  deadlineMs: number,
+): Promise<BroughtUpNode> {
   const start = performance.now();
   const signal = AbortSignal.timeout(deadlineMs);
-  const seconds = new Map<string, number>();
+  const reached = new Map<string, Reached>();
   let printed = "";
   try {
     for await (const { data } of microvms.connection.host.logs({ uid, follow: true }, { signal })) {
       printed += Buffer.from(data).toString("latin1");
       for (const [stage, mark] of stages) {
-        if (!seconds.has(stage) && mark.test(printed)) seconds.set(stage, (performance.now() - start) / 1000);
+        if (reached.has(stage) || !mark.test(printed)) continue;
+        reached.set(stage, { seconds: (performance.now() - start) / 1000, cpuSeconds: cpuSeconds() });
       }
       const failed = failure.exec(printed);
       if (failed !== null && /lm-node: end|panic/.test(printed)) throw new Error(failed[0]);
-      if (seconds.has("the end")) return { seconds, facts: factsOf(printed) };
+      if (reached.has("the end")) return { reached, facts: factsOf(printed) };
     }
   } catch (error) {
-    const reached = [...seconds].map(([stage, at]) => `${stage} at ${at.toFixed(0)} s`).join(", ");
-    throw new Error(`the node did not come up (${reached}):\n${printed.slice(-6_000)}`, { cause: error });
+    const so = [...reached].map(([stage, { seconds }]) => `${stage} at ${seconds.toFixed(0)} s`).join(", ");
+    throw new Error(`the node did not come up (${so}):\n${printed.slice(-6_000)}`, { cause: error });
   }
   throw new Error(`the console ended: ${printed.slice(-2_000)}`);
+}
+
+/** User and system time of the processes whose command line has `mark`; the kernel counts in 10 ms (proc(5)). */
+function cpuSecondsOf(mark: string): number {
+  let ticks = 0;
+  for (const { pid } of processesWith(mark)) {
+    try {
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ");
+      ticks += Number(fields[11]) + Number(fields[12]);
+    } catch {
+      // It has ended since.
+    }
+  }
+  return ticks / 100;
 }
 
 const factsOf = (printed: string): string[] =>
