@@ -123,7 +123,9 @@ test("a root volume with the modules of another release is told so on the consol
   }
 });
 
-const compiled = await cachedImage("kernel/6.1").catch((error: Error) => ({ skip: `kernel/6.1: ${error.message}` }));
+const compiled = await cachedImage("kernel/6.1").catch((error: Error) => ({
+  skip: `${error.message}: 'npm run test:images' installs the compilers and builds it`,
+}));
 
 describe("kernel/6.1 under bare QEMU", {
   skip: process.getuid?.() !== 0 ? "needs root" : "skip" in compiled && compiled.skip,
