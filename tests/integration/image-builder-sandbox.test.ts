@@ -1,11 +1,13 @@
 /** What a hostile maintainer script can reach: nothing of this machine. Needs root (or ids to map) and bubblewrap. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setImmediate as immediate } from "node:timers/promises";
 import { runInSandbox } from "../../packages/image-builder/src/debian/sandbox.ts";
 
 describe("the sandbox of guests' scripts", { timeout: 120_000 }, () => {
@@ -81,9 +83,17 @@ exit 0`);
     await assert.rejects(runInSandbox("setsid sleep 31536125 & echo up >&2; sleep 31536125", options), {
       code: "CANCELLED",
     });
-    for (const deadline = performance.now() + 10_000; await sleeping("31536125"); ) {
-      assert.ok(performance.now() < deadline, "it still runs");
-    }
+    await until("it is gone", async () => !(await sleeping("31536125")));
+  });
+
+  it("ends with us, even when we are killed", async () => {
+    const module = join(import.meta.dirname, "../../packages/image-builder/src/debian/sandbox.ts");
+    const program = `const { runInSandbox } = await import(${JSON.stringify(module)});
+      await runInSandbox("sleep 31536126", { environment: {} });`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: "ignore" });
+    await until("it runs", () => sleeping("31536126"));
+    child.kill("SIGKILL");
+    await until("it is gone", async () => !(await sleeping("31536126")));
   });
 
   it("has an end to its space, and says so", async () => {
@@ -93,6 +103,13 @@ exit 0`);
     assert.match(stderr, /No space left on device/);
   });
 });
+
+/** The kernel tells nobody about processes of others: asked again and again, with a deadline. */
+async function until(goal: string, reached: () => Promise<boolean>): Promise<void> {
+  for (const deadline = performance.now() + 20_000; !(await reached()); await immediate()) {
+    assert.ok(performance.now() < deadline, `waited until ${goal}`);
+  }
+}
 
 async function sleeping(argument: string): Promise<boolean> {
   for (const pid of await readdir("/proc")) {

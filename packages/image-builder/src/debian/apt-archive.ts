@@ -50,7 +50,9 @@ const listsMaxAgeMs = 24 * 3600 * 1000;
 const systemState = ["/var/lib/apt/lists", "/etc/apt", "/etc/apt/sources.list.d", "/etc/apt/preferences.d"];
 
 /** Errors: IMAGE_BUILD_FAILED (no such release, no network), IMAGE_INPUT_MISMATCH (signature or hash is wrong), CANCELLED. */
-export async function openArchive(options: ArchiveOptions): Promise<AptArchive> {
+export async function openArchive(request: ArchiveOptions): Promise<AptArchive> {
+  // apt takes relative paths as relative to its own folders.
+  const options = { ...request, cacheDirectory: resolve(request.cacheDirectory) };
   const { architecture, choice = {} } = options;
   const common = ["-o", `APT::Architecture=${architecture}`, "-o", `APT::Architectures=${architecture}`];
   const sources = await ownSources(options);
