@@ -10,7 +10,8 @@ export function rootFailure(lines: readonly string[], exitCode: number): Platfor
   const text = lines.join("\n");
   if (full.test(text)) {
     return new PlatformError("DISK_FULL", `no space left while the root was made: ${firstMatch(lines, full)}`, {
-      remedy: "roots are made in memory: give the machine more of it or swap, or take packages out of the recipe",
+      remedy:
+        "roots are made in memory and then written to the cache's folder: give the machine more memory or swap, or that disk more room",
     });
   }
   const script = /^liquidmetal: (script \d+) failed with (\d+)/m.exec(text);
