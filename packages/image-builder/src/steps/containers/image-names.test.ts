@@ -45,7 +45,6 @@ test("fields that cannot work are refused with their place", () => {
 
 test("names that are all given ask nobody; a kubeadm that is missing or for another machine is said, with what helps", async () => {
   const workDirectory = mkdtempSync(join(tmpdir(), "lm-names-"));
-  const path = process.env["PATH"];
   const ask = (below: FileTree, name?: string, architecture: "amd64" | "arm64" = "amd64"): Promise<readonly string[]> =>
     imageNames(
       containersFields.parse({
@@ -53,18 +52,22 @@ test("names that are all given ask nobody; a kubeadm that is missing or for anot
         namesFrom: "kubeadm",
         images: [{ recipe: "a", ...(name !== undefined && { name }) }],
       }),
-      { workDirectory, architecture, signal: AbortSignal.timeout(5_000), below: async () => below },
+      {
+        workDirectory,
+        architecture,
+        emulatorPath: workDirectory,
+        signal: AbortSignal.timeout(5_000),
+        below: async () => below,
+      },
     );
   try {
     assert.deepEqual(await ask(new FileTree(), "x:1"), ["x:1"]);
     await assert.rejects(ask(new FileTree()), /have no program usr\/bin\/kubeadm/);
-    process.env["PATH"] = workDirectory;
     const foreign = process.arch === "arm64" ? "amd64" : "arm64";
     await assert.rejects(ask(new FileTree().file("usr/bin/kubeadm", "x"), undefined, foreign), {
       code: "TOOL_MISSING",
     });
   } finally {
-    process.env["PATH"] = path;
     rmSync(workDirectory, { recursive: true });
   }
 });

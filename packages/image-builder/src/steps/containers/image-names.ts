@@ -14,6 +14,8 @@ import type { ContainerEntry, ContainersFields } from "./fields.ts";
 import { defaultKubeadm } from "./fields.ts";
 
 export interface NamingContext {
+  /** Where the emulator of foreign programs is looked for, in PATH's form. Default: PATH. */
+  readonly emulatorPath?: string;
   below(): Promise<FileTree>;
   readonly workDirectory: string;
   readonly architecture: Architecture;
@@ -128,17 +130,18 @@ async function runAlone(root: string, args: readonly string[], context: NamingCo
     `--root=${root}`,
     "--wd=/",
   ];
-  const program = [...(await emulator(root, context.architecture)), "/kubeadm", ...args];
+  const program = [...(await emulator(root, context)), "/kubeadm", ...args];
   const result = await tryTool("unshare", [...alone, ...program], { timeoutMs: 60_000, signal: context.signal });
   if (result.exitCode === 0) return result.stdout.toString();
   throw failed("kubeadm", result.stderr.trim().split("\n")[0] ?? "");
 }
 
 /** What runs a program for another machine, put beside it: QEMU's emulator of user programs, which is one static file. Empty for our own. */
-async function emulator(root: string, architecture: Architecture): Promise<readonly string[]> {
+async function emulator(root: string, context: NamingContext): Promise<readonly string[]> {
+  const { architecture, emulatorPath = process.env["PATH"] ?? "" } = context;
   if (architecture === (process.arch === "x64" ? "amd64" : process.arch)) return [];
   const name = `qemu-${architecture === "amd64" ? "x86_64" : "aarch64"}-static`;
-  for (const folder of (process.env["PATH"] ?? "").split(":")) {
+  for (const folder of emulatorPath.split(":")) {
     const copied = await copyFile(join(folder, name), join(root, "qemu")).then(
       () => true,
       () => false,
