@@ -1,10 +1,11 @@
 /**
  * Planning: every input of every layer is resolved, and nothing is made.
  *
- * A layer's key covers its kind and revision, its fields, its inputs, architecture, date and compression, and where it is made from what lies below also
+ * A layer's key covers its kind and revision, its fields, its inputs, architecture, date and compressor, and where it is made from what lies below also
  * the keys of the layers below. An image's key covers its layers' keys and all that its description says.
  */
 import { PlatformError, Semaphore } from "@liquidmetal/foundation";
+import { packingOf } from "../oci/layer.ts";
 import { checkFields } from "../recipe-language/field-problems.ts";
 import { type Interpolation, interpolate, type Variables } from "../recipe-language/interpolation.ts";
 import { type Problem, recipeError } from "../recipe-language/problem.ts";
@@ -174,7 +175,7 @@ async function keyLayers(
       settings: resolution.settings,
       architecture: context.architecture,
       date: image.date,
-      compression: image.compression,
+      packing: packingOf(image.compression),
       lowest,
       below: resolution.dependsOnBelow ? layers.map((below) => below.key) : [],
     });

@@ -15,6 +15,10 @@ import { chunksInUse, frameBytes, writeZstdFrames } from "./zstd-writing.ts";
 /** zstd is faster to make and to unpack (containerd reads it since 1.5); gzip is for consumers that know nothing else. */
 export type LayerCompression = "zstd" | "gzip";
 
+/** What decides a layer's bytes besides its tree: our packing, and the compressor that Node brings. Part of every layer's key. */
+export const packingOf = (compression: LayerCompression): string =>
+  `1 ${compression} ${(compression === "zstd" ? process.versions["zstd"] : process.versions.zlib) ?? "none"}`;
+
 export interface Layer {
   readonly mediaType: string;
   /** `sha256:…` of the compressed blob. */
