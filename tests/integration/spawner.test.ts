@@ -71,7 +71,7 @@ describe("spawner on a real kernel", () => {
           networkNamespace,
           privateTun: true,
           privateKvm: existsSync("/dev/kvm"),
-          cgroup: { name: "one", memoryMaxBytes: 64 * 1024 * 1024, cpuMaxPercent: 50, pidsMax: 20 },
+          cgroup: { name: "one", memoryMaxBytes: 64 * 1024 * 1024, cpuMaxPercent: 50, cpuWeight: 3, pidsMax: 20 },
           stdoutPath,
           stderrPath: stdoutPath,
         }),
@@ -97,6 +97,11 @@ describe("spawner on a real kernel", () => {
           readFileSync(`/sys/fs/cgroup/memory/${cgroupRoot}/one/memory.limit_in_bytes`, "utf8").trim(),
           "67108864",
         );
+        // Guests count as their vCPUs, and all of them together as more than one process.
+        const shares = (group: string): number =>
+          Number(readFileSync(`/sys/fs/cgroup/cpu/${group}/cpu.shares`, "utf8"));
+        assert.equal(shares(`${cgroupRoot}/one`), 3 * 1024);
+        assert.ok(shares(cgroupRoot) >= 4096);
       }
       await spawner.signal(identity, "SIGKILL");
       await spawner.exited(identity);

@@ -147,7 +147,7 @@ class QemuHypervisor implements Hypervisor {
       privateKvm: kvm,
       ...(identity === undefined ? {} : { identity }),
       ...(networkNamespace === undefined ? {} : { networkNamespace }),
-      ...(cgroupName === undefined ? {} : { cgroup: { name: cgroupName } }),
+      ...(cgroupName === undefined ? {} : { cgroup: { name: cgroupName, cpuWeight: machine.vcpu } }),
     });
     if (spawned.ok) return spawned.value;
     const { error } = spawned;

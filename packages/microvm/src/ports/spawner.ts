@@ -42,6 +42,8 @@ export interface CgroupRequest {
   readonly memoryMaxBytes?: number;
   /** 100 = one processor. */
   readonly cpuMaxPercent?: number;
+  /** How many busy processes it counts as where processors are short: the guest's vCPUs. 1 to 1,024; default one. */
+  readonly cpuWeight?: number;
   readonly pidsMax?: number;
 }
 

@@ -92,6 +92,7 @@ function cgroup(value: unknown): CgroupRequest {
       integer(bytes, "memoryMaxBytes", 1, Number.MAX_SAFE_INTEGER),
     ),
     ...optional("cpuMaxPercent", ask["cpuMaxPercent"], (percent) => integer(percent, "cpuMaxPercent", 1, 1_000_000)),
+    ...optional("cpuWeight", ask["cpuWeight"], (weight) => integer(weight, "cpuWeight", 1, 1024)),
     ...optional("pidsMax", ask["pidsMax"], (pids) => integer(pids, "pidsMax", 1, 4_194_304)),
   };
 }

@@ -5,7 +5,8 @@
  * said (`notice`): a guest without a limit is better than no guest, and the host's facts tell the difference.
  */
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
 import type { CgroupRequest } from "@liquidmetal/microvm";
 import { Refusal, systemCode } from "./refusal.ts";
 
@@ -20,6 +21,10 @@ interface Hierarchy {
 
 const limited = ["memory", "cpu", "pids"];
 const cpuPeriodUs = 100_000;
+/** What one busy process counts as in version 1. */
+const sharesOfProcess = 1024;
+/** Groups above those of guests count as so many busy processes for each processor. */
+const parentWeightPerProcessor = 4;
 
 export class Cgroups {
   readonly #root: string;
@@ -41,6 +46,7 @@ export class Cgroups {
       try {
         mkdirSync(path, { recursive: true });
         if (hierarchy.version === 2) this.#delegate(hierarchy, path);
+        if (request.cpuWeight !== undefined) this.#weighParents(hierarchy, path);
         for (const [file, value] of limitsOf(hierarchy, request)) this.#limit(join(path, file), value);
         entrances.push(join(path, "cgroup.procs"));
       } catch (error) {
@@ -61,6 +67,18 @@ export class Cgroups {
     for (let depth = 0; depth < levels.length; depth++) {
       const file = join(hierarchy.path, ...levels.slice(0, depth), "cgroup.subtree_control");
       for (const controller of hierarchy.controllers) this.#limit(file, `+${controller}`);
+    }
+  }
+
+  /**
+   * In version 1 a group competes with single processes: with the default weight all guests together would get what one busy process gets. In
+   * version 2 the parent's neighbours are groups, as the system's services are, and it stays as the administrator has it.
+   */
+  #weighParents(hierarchy: Hierarchy, path: string): void {
+    if (hierarchy.version !== 1 || !hierarchy.controllers.includes("cpu")) return;
+    const shares = sharesOfProcess * parentWeightPerProcessor * availableParallelism();
+    for (let parent = dirname(path); parent !== hierarchy.path; parent = dirname(parent)) {
+      this.#limit(join(parent, "cpu.shares"), String(shares));
     }
   }
 
@@ -97,7 +115,7 @@ async function removeGroup(path: string): Promise<void> {
 
 function limitsOf(hierarchy: Hierarchy, request: CgroupRequest): [file: string, value: string][] {
   const limits: [string, string][] = [];
-  const { memoryMaxBytes, cpuMaxPercent, pidsMax } = request;
+  const { memoryMaxBytes, cpuMaxPercent, cpuWeight, pidsMax } = request;
   const one = hierarchy.version === 1;
   if (memoryMaxBytes !== undefined && hierarchy.controllers.includes("memory")) {
     limits.push([one ? "memory.limit_in_bytes" : "memory.max", String(memoryMaxBytes)]);
@@ -106,6 +124,11 @@ function limitsOf(hierarchy: Hierarchy, request: CgroupRequest): [file: string, 
     const quota = Math.round((cpuPeriodUs * cpuMaxPercent) / 100);
     if (one) limits.push(["cpu.cfs_period_us", String(cpuPeriodUs)], ["cpu.cfs_quota_us", String(quota)]);
     else limits.push(["cpu.max", `${quota} ${cpuPeriodUs}`]);
+  }
+  if (cpuWeight !== undefined && hierarchy.controllers.includes("cpu")) {
+    // Version 2 counts from 1 to 10,000, with 100 for the default.
+    if (one) limits.push(["cpu.shares", String(sharesOfProcess * cpuWeight)]);
+    else limits.push(["cpu.weight", String(Math.min(100 * cpuWeight, 10_000))]);
   }
   if (pidsMax !== undefined && hierarchy.controllers.includes("pids")) limits.push(["pids.max", String(pidsMax)]);
   return limits;
