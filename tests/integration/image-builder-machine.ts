@@ -7,7 +7,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { access, mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -241,23 +241,18 @@ export class BareMachine implements AsyncDisposable {
 
   async #connect(name: string): Promise<Socket> {
     const path = join(this.#directory, name);
-    // The VMM makes its sockets while it starts, and says nothing when it has.
+    // The VMM makes its sockets while it starts, listens on them a moment later, and says nothing of either.
     for (const deadline = performance.now() + 10_000; ; ) {
-      if (
-        await access(path).then(
-          () => true,
-          () => false,
-        )
-      )
-        break;
+      const socket = connect(path);
+      const connected = await once(socket, "connect").catch(() => undefined);
+      if (connected !== undefined) {
+        this.#sockets.push(socket);
+        socket.on("error", () => {});
+        return socket;
+      }
       if (performance.now() > deadline || this.#vmm?.exitCode !== null) throw new Error(`no ${name}: ${this.#console}`);
       await delay(10);
     }
-    const socket = connect(path);
-    this.#sockets.push(socket);
-    socket.on("error", () => {});
-    await once(socket, "connect");
-    return socket;
   }
 
   #spawnInside(program: string, args: readonly string[]): ChildProcess {
