@@ -6,13 +6,14 @@
  * refused. The machine's configuration and lists are only read. Nothing needs root.
  */
 import { createHash } from "node:crypto";
-import { chown, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { PlatformError } from "@liquidmetal/foundation";
 import type { Architecture, StepReport } from "../steps/step-kind.ts";
 import { runTool, tryTool } from "../system-tool.ts";
 import { aptFailure } from "./apt-failure.ts";
+import { writeBeside, writeWhole } from "./whole-file.ts";
 
 export interface ArchiveChoice {
   /** Code name of the release, as in `bookworm`: only Debian's sources of it, its updates and its security updates count. Absent = all sources. */
@@ -214,14 +215,20 @@ async function fetchLists(lists: string, flags: readonly string[], { report, sig
     const result = await tryTool("apt-get", ["update", "-q", "--error-on=any", ...all], { ...(signal && { signal }) });
     if (result.exitCode !== 0) throw aptFailure("the package lists", result.stderr);
     await mkdir(join(lists, ".."), { recursive: true });
-    const staged = `${lists}.${process.pid}.new`;
-    await cp(fresh, staged, { recursive: true });
-    await utimes(staged, new Date(), new Date());
-    await rm(lists, { recursive: true, force: true });
-    await rename(staged, lists);
+    await writeBeside(lists, async (staged) => {
+      await cp(fresh, staged, { recursive: true });
+      await utimes(staged, new Date(), new Date());
+      await rm(lists, { recursive: true, force: true });
+    }).catch(unlessTaken);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** Somebody else has put their lists there in the last moment: they are as fresh. */
+function unlessTaken(error: unknown): void {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (!/^(ENOTEMPTY|EEXIST)$/.test(code)) throw error;
 }
 
 /** Without this, root's apt works as root instead of as its own user. */
@@ -241,11 +248,6 @@ async function fingerprintOf(directories: readonly string[]): Promise<string> {
     }
   }
   return sha256(lines.join("\n"));
-}
-
-async function writeWhole(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.${process.pid}`, text);
-  await rename(`${file}.${process.pid}`, file);
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");

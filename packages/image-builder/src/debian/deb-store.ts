@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm, stat, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PlatformError } from "@liquidmetal/foundation";
@@ -14,6 +14,7 @@ import { tryTool } from "../system-tool.ts";
 import { type ArchiveOptions, giveToApt, openArchive } from "./apt-archive.ts";
 import { aptFailure } from "./apt-failure.ts";
 import type { ResolvedPackage } from "./resolution.ts";
+import { writeBeside } from "./whole-file.ts";
 
 /** Files by the package's digest (`sha256` of ResolvedPackage). */
 export type PackageFiles = ReadonlyMap<string, string>;
@@ -105,9 +106,9 @@ async function keep(packages: readonly ResolvedPackage[], from: string, files: P
         `the package ${name} ${version} is not what the signed lists say: ${sha256}`,
       );
     }
-    const staged = `${target}.${process.pid}`;
-    await copyFile(file, staged).catch((error: unknown) => Promise.reject(storeFailure(error, name)));
-    await rename(staged, target);
+    await writeBeside(target, (staged) => copyFile(file, staged)).catch((error: unknown) =>
+      Promise.reject(storeFailure(error, name)),
+    );
   }
 }
 

@@ -6,7 +6,7 @@
  * as long as that is the same.
  */
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PlatformError } from "@liquidmetal/foundation";
@@ -15,6 +15,7 @@ import { type ToolResult, tryTool } from "../system-tool.ts";
 import { type AptArchive, type ArchiveOptions, openArchive } from "./apt-archive.ts";
 import { aptFailure, complaint } from "./apt-failure.ts";
 import { controlFields, type PackageIdentity, packageIdentity, packageUrl, splitStanzas } from "./control-stanzas.ts";
+import { writeWhole } from "./whole-file.ts";
 
 export interface ResolvedPackage extends PackageIdentity {
   /** Of the .deb: 64 hexadecimal digits. */
@@ -58,8 +59,7 @@ async function resolveIn(
   const packages = await resolveAfresh(alternatives, archive, options);
   await mkdir(join(file, ".."), { recursive: true });
   const memory: Memory = { fingerprint: archive.fingerprint, packages };
-  await writeFile(`${file}.${process.pid}`, JSON.stringify(memory));
-  await rename(`${file}.${process.pid}`, file);
+  await writeWhole(file, JSON.stringify(memory));
   return packages;
 }
 
