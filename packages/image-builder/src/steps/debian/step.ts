@@ -4,14 +4,16 @@
  * Downloads are apt's, verified and kept by digest; what runs code of packages or of the recipe runs in the sandbox, which has neither network nor
  * anything of this machine in reach.
  */
+
 import { join } from "node:path";
 import { PlatformError } from "@liquidmetal/foundation";
-import { type ArchiveOptions, machineArchitecture } from "../../debian/apt-archive.ts";
+import { machineArchitecture } from "../../debian/apt-archive.ts";
 import { installedPackages, type PackageIdentity, packageSoftware } from "../../debian/control-stanzas.ts";
 import { downloadPackages } from "../../debian/deb-store.ts";
 import { isDevice, makeDebianRoot } from "../../debian/debian-root.ts";
 import { packageInputs, type ResolvedPackage, resolvePackages } from "../../debian/resolution.ts";
 import { assertSandbox } from "../../debian/sandbox.ts";
+import { archiveOptions } from "../../debian/step-archive.ts";
 import { installedLicense } from "../../supply-chain/installed-license.ts";
 import { readContent } from "../../tree/content.ts";
 import { difference } from "../../tree/difference.ts";
@@ -46,15 +48,6 @@ const variantPatterns = {
   essential: ["?essential", "usr-is-merged"],
   apt: ["?essential", "apt", "usr-is-merged"],
 } as const;
-
-const archiveOptions = (fields: DebianFields, context: StepContext): ArchiveOptions => ({
-  architecture: context.architecture,
-  cacheDirectory: context.cacheDirectory,
-  choice: { suite: fields.suite, sources: fields.sources },
-  directory: context.recipeDirectory,
-  report: context.report,
-  signal: context.signal,
-});
 
 async function wanted(fields: DebianFields, context: StepContext): Promise<readonly ResolvedPackage[]> {
   const include = fields.include ?? [];

@@ -10,9 +10,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PlatformError } from "@liquidmetal/foundation";
 import { z } from "zod";
-import type { ArchiveChoice, ArchiveOptions } from "../../debian/apt-archive.ts";
+import type { ArchiveChoice } from "../../debian/apt-archive.ts";
 import { packageSoftware } from "../../debian/control-stanzas.ts";
 import { packageInputs, type ResolvedPackage, resolvePackages } from "../../debian/resolution.ts";
+import { archiveOptions } from "../../debian/step-archive.ts";
 import { fetchAndUnpack, type UnpackedPackage } from "../../debian/unpacking.ts";
 import {
   distroBootTree,
@@ -142,15 +143,6 @@ async function usedPackages(step: KernelDistroFields, context: StepContext): Pro
   const resolved = await resolvePackages(sets, archiveOptions(step, context));
   return resolved.filter(({ name }) => isUsedPackage(name) && (step.boot !== false || name !== shellPackage));
 }
-
-const archiveOptions = (step: KernelDistroFields, context: StepContext): ArchiveOptions => ({
-  architecture: context.architecture,
-  cacheDirectory: context.cacheDirectory,
-  choice: { suite: step.suite, sources: step.sources },
-  directory: context.recipeDirectory,
-  report: context.report,
-  signal: context.signal,
-});
 
 const initText = (context: StepContext): Promise<string> =>
   readFile(join(context.guestDirectory, "initrd/init"), "utf8");

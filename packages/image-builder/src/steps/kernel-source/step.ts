@@ -12,6 +12,7 @@ import { z } from "zod";
 import { type ArchiveChoice, type ArchiveOptions, machineArchitecture } from "../../debian/apt-archive.ts";
 import { packageSoftware } from "../../debian/control-stanzas.ts";
 import { packageInputs, type ResolvedPackage, resolvePackages } from "../../debian/resolution.ts";
+import { archiveOptions } from "../../debian/step-archive.ts";
 import { fetchAndUnpack, findFile } from "../../debian/unpacking.ts";
 import { extractVmlinux } from "../../kernel/bzimage.ts";
 import { type Demand, mergeDemands, parseFragment } from "../../kernel/config-fragment.ts";
@@ -81,7 +82,7 @@ async function make(step: KernelSourceFields, resolution: Resolution, context: M
       remedy: "build again",
     });
   }
-  const packages = await fetchAndUnpack([source], { ...archiveOptions(step, context), workDirectory });
+  const packages = await fetchAndUnpack([source], { ...sourceArchive(step, context), workDirectory });
   const archive = await findFile(packages, /^usr\/src\/linux-source-[^/]+\.tar\.(xz|zst|gz)$/);
   const copyright = await findFile(packages, /^usr\/share\/doc\/linux-source-[^/]+\/copyright$/);
   const license = await readFile(copyright.hostPath);
@@ -135,17 +136,13 @@ const readFragment = async (fragment: string, context: StepContext): Promise<str
   readFile(await sourcePath(fragment, context), "utf8");
 
 /** The package is for all architectures: the machine's own lists know it, whatever the kernel is for. */
-const archiveOptions = (step: KernelSourceFields, context: StepContext): ArchiveOptions => ({
+const sourceArchive = (step: KernelSourceFields, context: StepContext): ArchiveOptions => ({
+  ...archiveOptions(step, context),
   architecture: machineArchitecture() === "arm64" ? "arm64" : "amd64",
-  cacheDirectory: context.cacheDirectory,
-  choice: { suite: step.suite, sources: step.sources },
-  directory: context.recipeDirectory,
-  report: context.report,
-  signal: context.signal,
 });
 
 async function sourcePackage(step: KernelSourceFields, context: StepContext): Promise<ResolvedPackage> {
-  const resolved = await resolvePackages([[step.package]], archiveOptions(step, context));
+  const resolved = await resolvePackages([[step.package]], sourceArchive(step, context));
   const source = resolved.find(({ name }) => name === step.package);
   if (source === undefined) throw new PlatformError("IMAGE_BUILD_FAILED", `apt did not resolve ${step.package}`);
   return source;

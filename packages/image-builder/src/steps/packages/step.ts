@@ -3,15 +3,16 @@
  *
  * Everything belongs to root, with the mode and time that it has in its package.
  */
+
 import { lstat, open, readFile, readlink } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { PlatformError } from "@liquidmetal/foundation";
-import type { ArchiveOptions } from "../../debian/apt-archive.ts";
 import { busyboxApplets } from "../../debian/busybox-applets.ts";
 import { packageSoftware } from "../../debian/control-stanzas.ts";
 import { chooseFiles, globExpression, type PackageFile, packageFiles, usrMerged } from "../../debian/package-files.ts";
 import { packageInputs, type ResolvedPackage, resolvePackages } from "../../debian/resolution.ts";
 import { sharedLibrariesOf } from "../../debian/shared-libraries.ts";
+import { archiveOptions } from "../../debian/step-archive.ts";
 import { fetchAndUnpack, type UnpackedPackage } from "../../debian/unpacking.ts";
 import { isElf } from "../../elf-file.ts";
 import { installedLicense } from "../../supply-chain/installed-license.ts";
@@ -29,15 +30,6 @@ export const packages: StepKind<PackagesFields> = {
   },
   make,
 };
-
-const archiveOptions = (fields: PackagesFields, context: StepContext): ArchiveOptions => ({
-  architecture: context.architecture,
-  cacheDirectory: context.cacheDirectory,
-  choice: { suite: fields.suite, sources: fields.sources },
-  directory: context.recipeDirectory,
-  report: context.report,
-  signal: context.signal,
-});
 
 async function wanted(fields: PackagesFields, context: StepContext): Promise<readonly ResolvedPackage[]> {
   const resolved = await resolvePackages(fields.anyOf, archiveOptions(fields, context));
