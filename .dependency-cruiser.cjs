@@ -37,6 +37,31 @@ module.exports = {
       to: { path: "^packages/(?!image-builder/|foundation/|registry/)" },
     },
     {
+      name: "kubernetes-imports-foundation-only",
+      comment: "The controller runtime knows nothing of microVMs.",
+      severity: "error",
+      from: { path: "^packages/kubernetes/src", pathNot: "\\.test\\.ts$" },
+      to: { path: "^packages/(?!kubernetes/|foundation/)" },
+    },
+    {
+      name: "placement-is-pure",
+      severity: "error",
+      from: { path: "^packages/placement/src", pathNot: "\\.test\\.ts$" },
+      to: { pathNot: "^packages/(foundation|placement)/src" },
+    },
+    {
+      name: "capmvm-knows-hosts-by-their-wire-only",
+      severity: "error",
+      from: { path: "^packages/capmvm/src", pathNot: "\\.test\\.ts$" },
+      to: { path: "^packages/(?!capmvm/|foundation/|api/|kubernetes/|placement/)" },
+    },
+    {
+      name: "management-plane-imports-foundation-kubernetes-and-image-builder-only",
+      severity: "error",
+      from: { path: "^packages/management-plane/src", pathNot: "\\.test\\.ts$" },
+      to: { path: "^packages/(?!management-plane/|foundation/|kubernetes/|image-builder/)" },
+    },
+    {
       name: "adapters-do-not-know-each-other",
       severity: "error",
       from: { path: `^packages/(${adapters})/src`, pathNot: "\\.test\\.ts$" },
