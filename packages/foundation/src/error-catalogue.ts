@@ -83,8 +83,20 @@ export type ErrorCode =
   | "STATE_TOO_NEW"
   | "STATE_CORRUPT"
   | "STATE_LOCKED"
+  | "OBJECT_NOT_FOUND"
+  | "OBJECT_EXISTS"
+  | "OBJECT_CONFLICT"
+  | "OBJECT_INVALID"
+  | "KUBERNETES_UNAVAILABLE"
+  | "KUBERNETES_UNAUTHENTICATED"
+  | "KUBERNETES_FORBIDDEN"
+  | "KUBECONFIG_INVALID"
   | "POSITION_EXPIRED"
   | "WATCHER_TOO_SLOW"
+  | "HOST_UNREACHABLE"
+  | "HOST_REFUSED"
+  | "HOST_ACCESS_INVALID"
+  | "CREATE_UNCERTAIN"
   | "UNAUTHENTICATED"
   | "DEADLINE_EXCEEDED"
   | "CANCELLED"
@@ -317,6 +329,54 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "another agent uses this state directory",
     "stop it, or use another state directory",
   ),
+  OBJECT_NOT_FOUND: entry(
+    "not-found",
+    "after-change",
+    "the Kubernetes object is not there",
+    "check its name, its namespace, and that its kind is installed",
+  ),
+  OBJECT_EXISTS: entry(
+    "conflict",
+    "backoff",
+    "a Kubernetes object of this kind and name exists already",
+    "delete it first, or choose another name",
+  ),
+  OBJECT_CONFLICT: entry(
+    "conflict",
+    "backoff",
+    "the Kubernetes object was changed by someone else meanwhile",
+    "read it again and repeat the change; controllers do so by themselves",
+  ),
+  OBJECT_INVALID: entry(
+    "invalid",
+    "after-change",
+    "the API server refuses the Kubernetes object or request",
+    "correct the fields named in the message",
+  ),
+  KUBERNETES_UNAVAILABLE: entry(
+    "unavailable",
+    "backoff",
+    "the Kubernetes API server cannot be reached or is overloaded",
+    "check that it runs, its address, and the network between; it is tried again",
+  ),
+  KUBERNETES_UNAUTHENTICATED: entry(
+    "unauthenticated",
+    "backoff",
+    "the Kubernetes API server does not accept these credentials",
+    "check the token, certificate or credential plugin that the kubeconfig names",
+  ),
+  KUBERNETES_FORBIDDEN: entry(
+    "unauthenticated",
+    "backoff",
+    "the Kubernetes API server does not allow this",
+    "grant the right that the message names in a Role or ClusterRole",
+  ),
+  KUBECONFIG_INVALID: entry(
+    "invalid",
+    "after-change",
+    "the kubeconfig cannot be used",
+    "correct the file and the field named in the message",
+  ),
   POSITION_EXPIRED: entry(
     "precondition",
     "after-change",
@@ -328,6 +388,30 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "backoff",
     "the watcher read too slowly and was ended",
     "watch again from the last position received",
+  ),
+  HOST_UNREACHABLE: entry(
+    "unavailable",
+    "backoff",
+    "a flintlock host cannot be reached",
+    "check that flintlockd runs there, its address, and the network, proxy and certificates between",
+  ),
+  HOST_REFUSED: entry(
+    "unauthenticated",
+    "after-change",
+    "a flintlock host refuses our token or certificate",
+    "correct the secret that the message names, or the token that flintlockd was started with",
+  ),
+  HOST_ACCESS_INVALID: entry(
+    "invalid",
+    "after-change",
+    "what is needed to reach a flintlock host is missing or malformed",
+    "correct the secret and key that the message names",
+  ),
+  CREATE_UNCERTAIN: entry(
+    "deadline",
+    "backoff",
+    "the host did not say whether it made the microVM",
+    "list the microVMs of that name on the host before asking again",
   ),
   UNAUTHENTICATED: entry(
     "unauthenticated",

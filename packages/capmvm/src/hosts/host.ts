@@ -2,9 +2,12 @@
  * What capmvm wants of a flintlock host: the port. Implemented over gRPC by `openHosts`.
  *
  * A host is reached with the access of a cluster (token, TLS, proxy); everything with the same access shares one connection and one Watch stream.
- * Hosts of upstream's flintlock have no Watch and tell no facts: they are polled.
+ * Hosts of upstream's flintlock have no Watch and tell no facts: they are polled, each namespace that was asked for.
  */
+import type { ErrorCode } from "@liquidmetal/foundation";
+
 export interface HostTls {
+  /** PEM, as are `cert` and `key`. */
   readonly ca: Buffer;
   readonly cert?: Buffer;
   readonly key?: Buffer;
@@ -48,8 +51,10 @@ export interface HostHealth {
   readonly state: "unknown" | "reachable" | "unreachable" | "refused";
   /** Milliseconds since the epoch. */
   readonly sinceMs: number;
-  /** Why it is not reachable or refused us. */
+  /** Why it is not reachable or refused us; empty when reachable. */
   readonly message: string;
+  /** Class of the failure: HOST_UNREACHABLE (network, name, proxy, certificate of the host), HOST_REFUSED (our token or certificate). */
+  readonly code?: ErrorCode;
 }
 
 /** A microVM as its host tells of it. */
@@ -115,7 +120,18 @@ export interface MicroVmVolume {
   readonly sizeMiB?: number;
 }
 
-/** Every call throws `PlatformError`; has a deadline of 30 s unless told otherwise. */
+/**
+ * Every call throws `PlatformError` and has a deadline of 30 s. Codes, beside what the host itself says (CAPACITY_EXCEEDED, SPEC_INVALID,
+ * IMAGE_NOT_FOUND, MICROVM_EXISTS, MICROVM_DELETING, CAPABILITY_MISSING, PROVIDER_UNKNOWN, QUEUE_FULL, …):
+ *
+ * | code | meaning | what to do |
+ * |---|---|---|
+ * | HOST_UNREACHABLE | no connection; for `create`: nothing was sent | wait for the health event, or try again later |
+ * | HOST_REFUSED | our token or certificate is refused | wait for the secret to change |
+ * | CREATE_UNCERTAIN | `create` only: the answer did not come; the host may have a microVM | `list` by namespace and name before the next create |
+ * | DEADLINE_EXCEEDED | other calls: no answer in time | try again |
+ * | CANCELLED | the caller's own signal | – |
+ */
 export interface Host {
   readonly endpoint: string;
   health(): HostHealth;

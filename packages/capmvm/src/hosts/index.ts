@@ -1,0 +1,2 @@
+/** Flintlock hosts, as capmvm sees and reaches them. */
+export type * from "./host.ts";
