@@ -9,6 +9,27 @@ export type {
   Trigger,
 } from "./controller/controller.ts";
 export {
+  type CustomResourceDefinition,
+  type CustomResourceDefinitionOptions,
+  type CustomResourceVersion,
+  customResourceDefinition,
+  type PrinterColumn,
+  type ScaleSubresource,
+  type WebhookAddress,
+} from "./crd/custom-resource-definition.ts";
+export { manifestYaml } from "./crd/manifest-yaml.ts";
+export {
+  atomicList,
+  atomicMap,
+  type CelRule,
+  intOrString,
+  listMap,
+  listSet,
+  preserveUnknownFields,
+  rules,
+} from "./crd/marks.ts";
+export { type StructuralSchema, structuralSchema } from "./crd/structural-schema.ts";
+export {
   apiVersionOf,
   type Condition,
   type KubernetesObject,
