@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { goToolchain } from "@liquidmetal/image-builder";
 import { containerd2, containerd2Binary, containerd2Cached } from "../../tests/assets/containerd.ts";
+import { preparedPrograms } from "../../tests/assets/management/prepared-programs.ts";
 import { installPackages, missingPackages, type Purpose } from "../setup/system-packages.ts";
 
 const done = new Set<Purpose>();
@@ -17,7 +18,10 @@ export async function prepare(needs: readonly Purpose[], say: (line: string) => 
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
-  if (open.includes("test")) await prepareContainerd2(say);
+  if (open.includes("test")) {
+    await prepareContainerd2(say);
+    await prepareManagementPlane(say);
+  }
   for (const purpose of open) done.add(purpose);
   return undefined;
 }
@@ -33,5 +37,14 @@ async function prepareContainerd2(say: (line: string) => void): Promise<void> {
     if (typeof binary !== "string") say(`no containerd 2.x: ${binary.skip}`);
   } catch (error) {
     say(`no containerd 2.x: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** etcd, Kubernetes' API server, Cluster API's managers: compiled from locked modules, once. Tests that need them fail with the same words when that cannot be. */
+async function prepareManagementPlane(say: (line: string) => void): Promise<void> {
+  try {
+    await preparedPrograms((line) => say(`management plane: ${line}`));
+  } catch (error) {
+    say(`no management plane: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -20,6 +20,13 @@ export {
 } from "./cache/eviction.ts";
 export type { CacheEntry, CacheEntryKind } from "./cache/inventory.ts";
 export { type GoLockRequest, type WrittenGoLock, writeGoLock } from "./go/lock-writing.ts";
+export {
+  compileLocked,
+  type LockedCompileRequest,
+  type LockedModule,
+  type LockedPrograms,
+  lockedModuleDirectory,
+} from "./go/locked-programs.ts";
 export { type GoToolchain, goToolchain, type ToolchainOptions } from "./go/toolchain.ts";
 export { extractVmlinux } from "./kernel/bzimage.ts";
 export { StoredLayout } from "./oci/stored-layout.ts";
@@ -33,7 +40,7 @@ export {
 export { defaultRegistryOptions, type OutputOptions, type WrittenOutput, writeOutput } from "./outputs/write-output.ts";
 export type { RecipeParameter } from "./recipe-language/recipe-document.ts";
 export type { Input, InputKind, Software } from "./steps/input.ts";
-export type { Architecture } from "./steps/step-kind.ts";
+export type { Architecture, StepReport } from "./steps/step-kind.ts";
 export {
   type VerifiedImage,
   type VerifiedManifest,

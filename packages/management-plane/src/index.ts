@@ -1,1 +1,23 @@
-export {};
+/** The management plane: etcd, Kubernetes' API server and controllers, Cluster API's controllers, as plain processes of one machine. */
+
+export { type CertificateRequest, type KeyPairFiles, makeCertificate } from "./certificates/openssl.ts";
+export { type PlaneCertificates, planeCertificates } from "./certificates/plane-certificates.ts";
+export { embeddedKubeconfig, type Identity, kubeconfig } from "./plan/kubeconfig.ts";
+export { freePorts } from "./plan/ports.ts";
+export { type ProcessPlan, type ReadinessProbe, smallMemory } from "./plan/process-plan.ts";
+export {
+  clusterApiSource,
+  type ManagementPrograms,
+  managementPrograms,
+  type ProgramsRequest,
+} from "./programs/management-programs.ts";
+export {
+  clusterApiVersion,
+  etcdVersion,
+  kubernetesVersion,
+  kustomizeVersion,
+  managementSoftware,
+  type ProgramName,
+} from "./programs/software.ts";
+export { type ApiPlaneOptions, ManagementPlane } from "./runner/management-plane.ts";
+export { PlaneProcess } from "./runner/plane-process.ts";
