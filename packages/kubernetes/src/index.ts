@@ -1,6 +1,18 @@
 /** The controller runtime: client, caches, controllers, leader election, webhooks, CRDs. */
 export type { CacheChange, ObjectCache } from "./cache/cache.ts";
+export {
+  ApiError,
+  type ApiErrorCause,
+  type ApiErrorOptions,
+  isAlreadyExists,
+  isConflict,
+  isExpired,
+  isForbidden,
+  isInvalid,
+  isNotFound,
+} from "./client/api-error.ts";
 export type * from "./client/client.ts";
+export { type LabelMatcher, type Labels, labelMatcher } from "./client/label-selector.ts";
 export type {
   ControllerOptions,
   Reconcile,
@@ -33,6 +45,8 @@ export {
   apiVersionOf,
   type Condition,
   type KubernetesObject,
+  keyOf,
+  keyText,
   type ObjectKey,
   type ObjectMeta,
   type OwnerReference,

@@ -74,3 +74,13 @@ export function resource<T extends KubernetesObject>(names: Omit<Resource<T>, "o
 export function apiVersionOf(kind: Pick<Resource, "group" | "version">): string {
   return kind.group === "" ? kind.version : `${kind.group}/${kind.version}`;
 }
+
+/** The key that caches and queues know `object` by. */
+export function keyOf(object: KubernetesObject): ObjectKey {
+  return { namespace: object.metadata?.namespace ?? "", name: object.metadata?.name ?? "" };
+}
+
+/** "namespace/name", or "name" for cluster-scoped objects: fit for logs and as the key of a map. */
+export function keyText(key: ObjectKey): string {
+  return key.namespace === "" ? key.name : `${key.namespace}/${key.name}`;
+}
