@@ -92,7 +92,8 @@ function addServices(server: Server, options: GrpcServerOptions, stopping: Abort
   bindService(server, ReflectionV1Alpha, reflectionAlphaService(described), bindOptions);
 }
 
-function authenticationInterceptor(authenticate: Authenticator): ServerInterceptor {
+/** Refuses calls without the token before a message of them is read. */
+export function authenticationInterceptor(authenticate: Authenticator): ServerInterceptor {
   return (method, call) => {
     if (method.path.startsWith(healthPrefix)) return new ServerInterceptingCall(call);
     const listener = new ServerListenerBuilder()

@@ -67,6 +67,11 @@ export class Records {
 
   /** Sorted by namespace and name; by code unit, the same everywhere. */
   list(filter: { readonly namespace?: string; readonly name?: string }): readonly MicroVmRecord[] {
+    if (filter.namespace && filter.name) {
+      // One name has one microVM: no need to put thousands in order, which a client that looks before it creates would pay each time.
+      const record = this.byName(filter.namespace, filter.name);
+      return record === undefined ? [] : [record];
+    }
     this.#order ??= [...this.#records.values()].sort(byNamespaceAndName).map((record) => record.uid);
     const { namespace = "", name = "" } = filter;
     const found: MicroVmRecord[] = [];
