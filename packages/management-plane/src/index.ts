@@ -2,6 +2,14 @@
 
 export { type CertificateRequest, type KeyPairFiles, makeCertificate } from "./certificates/openssl.ts";
 export { type PlaneCertificates, planeCertificates } from "./certificates/plane-certificates.ts";
+export {
+  type ClusterApiProvider,
+  clusterApiManifests,
+  clusterApiProviders,
+} from "./manifests/cluster-api-manifests.ts";
+export { kustomizeBuild, parseManifests } from "./manifests/kustomize.ts";
+export { inOrder, type Manifest } from "./manifests/manifest.ts";
+export { type OutsideClusterOptions, outsideCluster } from "./manifests/outside-cluster.ts";
 export { embeddedKubeconfig, type Identity, kubeconfig } from "./plan/kubeconfig.ts";
 export { freePorts } from "./plan/ports.ts";
 export { type ProcessPlan, type ReadinessProbe, smallMemory } from "./plan/process-plan.ts";
@@ -19,5 +27,14 @@ export {
   managementSoftware,
   type ProgramName,
 } from "./programs/software.ts";
+export {
+  type ClusterApiOptions,
+  type ProviderSeat,
+  type RunningClusterApi,
+  type SeatOptions,
+  seat,
+  startClusterApi,
+} from "./runner/cluster-api.ts";
+export { Kubectl } from "./runner/kubectl.ts";
 export { type ApiPlaneOptions, ManagementPlane } from "./runner/management-plane.ts";
 export { PlaneProcess } from "./runner/plane-process.ts";

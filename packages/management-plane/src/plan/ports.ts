@@ -10,12 +10,15 @@ import { PlatformError } from "@liquidmetal/foundation";
 const [lowest, highest] = [20_000, 32_000] as const;
 const attempts = 200;
 
-/** Different ports, free on all addresses at this moment. */
-export async function freePorts<Name extends string>(names: readonly Name[]): Promise<Readonly<Record<Name, number>>> {
+/** Different ports, free on all addresses at this moment, none of `avoided`. */
+export async function freePorts<Name extends string>(
+  names: readonly Name[],
+  avoided: readonly number[] = [],
+): Promise<Readonly<Record<Name, number>>> {
   const taken = new Set<number>();
   for (let attempt = 0; taken.size < names.length && attempt < attempts; attempt++) {
     const port = randomInt(lowest, highest);
-    if (!taken.has(port) && (await isFree(port))) taken.add(port);
+    if (!taken.has(port) && !avoided.includes(port) && (await isFree(port))) taken.add(port);
   }
   const ports = [...taken];
   if (ports.length < names.length)

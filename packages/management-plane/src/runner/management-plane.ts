@@ -13,6 +13,7 @@ import { embeddedKubeconfig, kubeconfig } from "../plan/kubeconfig.ts";
 import { freePorts } from "../plan/ports.ts";
 import { type ProcessPlan, smallMemory } from "../plan/process-plan.ts";
 import type { ManagementPrograms } from "../programs/management-programs.ts";
+import { Kubectl } from "./kubectl.ts";
 import { PlaneProcess } from "./plane-process.ts";
 
 export interface ApiPlaneOptions {
@@ -39,7 +40,10 @@ export class ManagementPlane implements AsyncDisposable {
   readonly etcdUrl: string;
   /** Of a member of system:masters; holds its keys. 0600. */
   readonly kubeconfigFile: string;
+  readonly kubectl: Kubectl;
   readonly #processes = new Map<string, PlaneProcess>();
+  /** The file of ports has one writer at a time. */
+  #portsInTurn: Promise<unknown> = Promise.resolve();
 
   private constructor(
     options: ApiPlaneOptions,
@@ -52,6 +56,7 @@ export class ManagementPlane implements AsyncDisposable {
     this.url = urls.api;
     this.etcdUrl = urls.etcd;
     this.kubeconfigFile = join(options.directory, "admin.kubeconfig");
+    this.kubectl = new Kubectl(options.programs.kubectl, this.kubeconfigFile);
   }
 
   /** Resolves when everything is ready; what was started is ended when something is not. */
@@ -59,7 +64,7 @@ export class ManagementPlane implements AsyncDisposable {
     const { directory, signal } = options;
     await mkdir(join(directory, "log"), { recursive: true, mode: 0o700 });
     const certificates = await planeCertificates(join(directory, "certificates"), { ...(signal && { signal }) });
-    const ports = await keptPorts(join(directory, "ports.json"));
+    const ports = await keptPorts(directory, apiServerPorts);
     const url = apiServerUrl(ports);
     const plane = new ManagementPlane(options, certificates, { api: url, etcd: etcdUrl(ports) });
     const authority = certificates.authority.certificate;
@@ -98,6 +103,13 @@ export class ManagementPlane implements AsyncDisposable {
       await this.stop();
       throw error;
     }
+  }
+
+  /** Ports of loopback by name, the same ones whenever they are asked for. */
+  ports<Name extends string>(names: readonly Name[]): Promise<Readonly<Record<Name, number>>> {
+    const ports = this.#portsInTurn.then(() => keptPorts(this.directory, names));
+    this.#portsInTurn = ports.catch(() => {});
+    return ports;
   }
 
   /** By the name of its plan; throws for one that this plane does not have. */
@@ -143,14 +155,19 @@ export class ManagementPlane implements AsyncDisposable {
   }
 }
 
-type Ports = Readonly<Record<(typeof apiServerPorts)[number], number>>;
-
-async function keptPorts(file: string): Promise<Ports> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as Ports;
-  } catch {
-    const ports = await freePorts(apiServerPorts);
-    await writeFile(file, JSON.stringify(ports), { mode: 0o600 });
-    return ports;
-  }
+/** Chosen once for a plane: its kubeconfigs and webhooks name them. */
+async function keptPorts<Name extends string>(
+  directory: string,
+  names: readonly Name[],
+): Promise<Readonly<Record<Name, number>>> {
+  const file = join(directory, "ports.json");
+  const kept: Readonly<Record<string, number>> = await readFile(file, "utf8").then(
+    (text) => JSON.parse(text) as Record<string, number>,
+    () => ({}),
+  );
+  const missing = names.filter((name) => kept[name] === undefined);
+  const ports = { ...kept, ...(missing.length > 0 && (await freePorts(missing, Object.values(kept)))) };
+  await writeFile(`${file}.new`, JSON.stringify(ports), { mode: 0o600 });
+  await rename(`${file}.new`, file);
+  return ports as Readonly<Record<Name, number>>;
 }
