@@ -13,6 +13,26 @@ export {
 } from "./client/api-error.ts";
 export type * from "./client/client.ts";
 export { type LabelMatcher, type Labels, labelMatcher } from "./client/label-selector.ts";
+export {
+  clusterNameLabel,
+  isExternallyManaged,
+  isPaused,
+  managedByAnnotation,
+  type PausableCluster,
+  pausedAnnotation,
+  pausedCondition,
+  watchFilter,
+  watchFilterLabel,
+} from "./condition/cluster-api-marks.ts";
+export {
+  type ConditionWanted,
+  findCondition,
+  isConditionTrue,
+  removeCondition,
+  setCondition,
+  wholeSeconds,
+} from "./condition/condition.ts";
+export { type SummaryOptions, summarizeConditions } from "./condition/summary.ts";
 export type {
   ControllerOptions,
   Reconcile,
@@ -41,6 +61,7 @@ export {
   rules,
 } from "./crd/marks.ts";
 export { type StructuralSchema, structuralSchema } from "./crd/structural-schema.ts";
+export { type LogFields, type Logger, silentLogger } from "./logger.ts";
 export {
   apiVersionOf,
   type Condition,
@@ -53,3 +74,13 @@ export {
   type Resource,
   resource,
 } from "./object.ts";
+export { type ApplyOwnedOptions, applyOwned, applyStatus } from "./write/apply.ts";
+export {
+  addFinalizer,
+  type MergePatch,
+  type PatchOptions,
+  patchObject,
+  removeFinalizer,
+  setAnnotations,
+  setOwnerReference,
+} from "./write/patch.ts";

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { FakeCluster } from "../fake/index.ts";
+import { type Condition, type KubernetesObject, resource } from "../object.ts";
+import { applyOwned, applyStatus } from "./apply.ts";
+import { addFinalizer, removeFinalizer, setAnnotations, setOwnerReference } from "./patch.ts";
+
+interface Widget extends KubernetesObject {
+  readonly spec?: { readonly providerID?: string };
+  readonly status?: {
+    readonly ready?: boolean;
+    readonly addresses?: readonly string[];
+    readonly conditions?: readonly Condition[];
+  };
+}
+
+const widgets = resource<Widget>({
+  group: "example.org",
+  version: "v1",
+  kind: "Widget",
+  plural: "widgets",
+  namespaced: true,
+});
+const key = { namespace: "default", name: "a" };
+const us = { fieldManager: "us" };
+const condition = (type: string, reason = "Is"): Condition => ({
+  type,
+  status: "True",
+  reason,
+  message: "",
+  lastTransitionTime: "2026-11-23T18:00:00Z",
+});
+
+async function world(metadata: KubernetesObject["metadata"] = {}) {
+  const cluster = new FakeCluster();
+  const client = cluster.client({ fieldManager: "us" });
+  const object = await client.create(widgets, { metadata: { ...key, ...metadata }, spec: {} });
+  cluster.forgetCalls();
+  return { cluster, client, object };
+}
+
+describe("applying a status", () => {
+  test("writes once, and then not again until something is different", async () => {
+    const { cluster, client, object } = await world();
+    const status = { ready: true, addresses: ["10.0.0.1"], conditions: [condition("Ready")] };
+    const written = await applyStatus(client, widgets, object, status, us);
+    assert.deepEqual(written.status, status);
+    assert.equal(await applyStatus(client, widgets, written, status, us), written);
+    assert.equal(await applyStatus(client, widgets, written, { ...status, nothing: undefined }, us), written);
+    assert.deepEqual(cluster.writes(), { "Widget/status apply": 1 });
+    const changed = await applyStatus(client, widgets, written, { ...status, addresses: [] }, us);
+    assert.deepEqual(changed.status?.addresses, []);
+  });
+
+  test("a field that is no longer wanted goes, also when the cache keeps no managed fields", async () => {
+    const { client, object } = await world();
+    const full = await applyStatus(
+      client,
+      widgets,
+      object,
+      { ready: true, conditions: [condition("Ready"), condition("Old")] },
+      us,
+    );
+    const without = await applyStatus(client, widgets, full, { ready: true, conditions: [condition("Ready")] }, us);
+    assert.deepEqual(
+      without.status?.conditions?.map(({ type }) => type),
+      ["Ready"],
+    );
+    const { managedFields: _fields, ...metadata } = without.metadata ?? {};
+    const bare = await applyStatus(client, widgets, { ...without, metadata }, { conditions: [condition("Ready")] }, us);
+    assert.equal(bare.status?.ready, undefined);
+  });
+
+  test("what others own stays, and makes nobody write", async () => {
+    const { cluster, client, object } = await world();
+    const ours = await applyStatus(client, widgets, object, { conditions: [condition("Ready")] }, us);
+    const both = await applyStatus(
+      client,
+      widgets,
+      ours,
+      { ready: true, conditions: [condition("Theirs")] },
+      { fieldManager: "them" },
+    );
+    cluster.forgetCalls();
+    assert.equal(await applyStatus(client, widgets, both, { conditions: [condition("Ready")] }, us), both);
+    assert.deepEqual(cluster.writes(), {});
+    const again = await applyStatus(client, widgets, both, { conditions: [condition("Ready", "Still")] }, us);
+    assert.deepEqual(again.status?.conditions?.map(({ type }) => type).toSorted(), ["Ready", "Theirs"]);
+    assert.equal(again.status?.ready, true);
+  });
+
+  test("an object that is gone is not made anew, and its successor is left alone", async () => {
+    const { cluster, client, object } = await world();
+    await client.delete(widgets, key);
+    const wanted = { metadata: { finalizers: ["us/f"], annotations: { a: "b" } } };
+    await assert.rejects(applyOwned(client, widgets, object, wanted, us));
+    assert.equal(cluster.objects(widgets).length, 0);
+    await client.create(widgets, { metadata: key });
+    await assert.rejects(applyOwned(client, widgets, object, wanted, us));
+    assert.equal(cluster.objects(widgets)[0]?.metadata?.annotations, undefined);
+  });
+
+  test("finalizer, annotation and provider id go in one write", async () => {
+    const { cluster, client, object } = await world({ finalizers: ["them/f"] });
+    const wanted = { metadata: { finalizers: ["us/f"], annotations: { host: "h:1" } }, spec: { providerID: "x" } };
+    const written = await applyOwned(client, widgets, object, wanted, us);
+    assert.deepEqual(written.metadata?.finalizers?.toSorted(), ["them/f", "us/f"]);
+    assert.equal(await applyOwned(client, widgets, written, wanted, us), written);
+    assert.equal(cluster.calls.length, 1);
+  });
+});
+
+describe("finalizers", () => {
+  test("are added once, beside others, also from an old copy", async () => {
+    const { client, object, cluster } = await world();
+    await client.mergePatch(widgets, key, { metadata: { finalizers: ["them/f"] } });
+    const added = await addFinalizer(client, widgets, object, "us/f");
+    assert.deepEqual(added?.metadata?.finalizers, ["them/f", "us/f"]);
+    assert.equal(await addFinalizer(client, widgets, added ?? object, "us/f"), added);
+    assert.ok(cluster.count({ verb: "mergePatch" }) <= 3);
+  });
+
+  test("are taken away without losing others that came meanwhile", async () => {
+    const { client, object, cluster } = await world({ finalizers: ["us/f"] });
+    await client.mergePatch(widgets, key, { metadata: { finalizers: ["new/f", "us/f"] } });
+    const after = await removeFinalizer(client, widgets, object, "us/f");
+    assert.deepEqual(after?.metadata?.finalizers, ["new/f"]);
+    assert.deepEqual(cluster.objects(widgets)[0]?.metadata?.finalizers, ["new/f"]);
+  });
+
+  test("the last one lets a deleted object go; doing it twice is well", async () => {
+    const { client, object } = await world({ finalizers: ["us/f"] });
+    await client.delete(widgets, key);
+    await removeFinalizer(client, widgets, object, "us/f");
+    assert.equal(await client.find(widgets, key), undefined);
+    assert.equal(await removeFinalizer(client, widgets, object, "us/f"), undefined);
+    await client.create(widgets, { metadata: { ...key, finalizers: ["us/f"] } });
+    assert.equal(await removeFinalizer(client, widgets, object, "us/f"), undefined);
+    assert.deepEqual((await client.get(widgets, key)).metadata?.finalizers, ["us/f"]);
+  });
+
+  test("a conflict is retried, an error that is none is not", async () => {
+    const { client, object, cluster } = await world();
+    cluster.fail({ verb: "mergePatch" }, { status: 409, times: 2 });
+    assert.deepEqual((await addFinalizer(client, widgets, object, "us/f"))?.metadata?.finalizers, ["us/f"]);
+    cluster.forgetCalls();
+    cluster.fail({ verb: "mergePatch" }, { status: 403 });
+    await assert.rejects(addFinalizer(client, widgets, object, "other/f"));
+    assert.equal(cluster.count({ verb: "mergePatch" }), 1);
+  });
+});
+
+describe("annotations and owners", () => {
+  test("annotations are set and removed one by one", async () => {
+    const { client, object } = await world({ annotations: { keep: "1", old: "2" } });
+    const after = await setAnnotations(client, widgets, object, { host: "h", old: undefined });
+    assert.deepEqual(after?.metadata?.annotations, { keep: "1", host: "h" });
+  });
+
+  test("an owner in another version of its group is replaced, others stay", async () => {
+    const owner = { apiVersion: "cluster.x-k8s.io/v1beta1", kind: "Machine", name: "m", uid: "1" };
+    const { client, object } = await world({ ownerReferences: [{ ...owner, kind: "Other", uid: "2" }, owner] });
+    const newer = { ...owner, apiVersion: "cluster.x-k8s.io/v1beta2", controller: true };
+    const after = await setOwnerReference(client, widgets, object, newer);
+    assert.deepEqual(after?.metadata?.ownerReferences, [{ ...owner, kind: "Other", uid: "2" }, newer]);
+    assert.equal(await setOwnerReference(client, widgets, after ?? object, newer), after);
+  });
+});
