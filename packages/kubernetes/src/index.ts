@@ -41,6 +41,21 @@ export type {
   Trigger,
 } from "./controller/controller.ts";
 export {
+  type ControllerPorts,
+  type RunningController,
+  startController,
+} from "./controller/start-controller.ts";
+export {
+  groupOf,
+  handTrigger,
+  type KeyMapping,
+  ownersOf,
+  toIndexed,
+  toLabelled,
+  toOwners,
+  watchObjects,
+} from "./controller/triggers.ts";
+export {
   type CustomResourceDefinition,
   type CustomResourceDefinitionOptions,
   type CustomResourceVersion,
@@ -74,6 +89,7 @@ export {
   type Resource,
   resource,
 } from "./object.ts";
+export { RuntimeMetrics } from "./server/runtime-metrics.ts";
 export { type ApplyOwnedOptions, applyOwned, applyStatus } from "./write/apply.ts";
 export {
   addFinalizer,

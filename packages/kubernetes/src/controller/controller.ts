@@ -37,4 +37,6 @@ export interface ControllerOptions<T extends KubernetesObject> {
   readonly concurrency?: number;
   /** Objects for which it is false are not enqueued. */
   readonly accepts?: (object: T) => boolean;
+  /** Every object is looked at again after this time, spread over a tenth of it. Default: never. */
+  readonly resyncPeriodMs?: number;
 }
