@@ -1,0 +1,203 @@
+/**
+ * A machine without a provider id: from nothing to a microVM that is recorded.
+ *
+ * Order, and why a death between any two steps makes neither two microVMs nor a lost one:
+ * 1. a host is chosen and promised (in memory), 2. finalizer and journal are committed, 3. the host is looked through for a microVM of this identity,
+ * 4. the host is asked to make it, 5. the provider id is committed. Who starts anew at 3 with a journal of somebody else reads the object from the API
+ * server before 4, and waits until a request that may still be under way must have ended, if the host makes one microVM for each request.
+ *
+ * While the journaled host does not answer, the machine waits: another host only if nothing was sent for certain, or if the user says so.
+ */
+import { annotations, clusterApiNames, microvmMachines } from "../api/index.ts";
+import type { Host, HostMicroVm } from "../hosts/host.ts";
+import { type Connection, connect, lostConnection } from "./connection.ts";
+import { refusalOf } from "./create-refusal.ts";
+import type { MachineScope, Outcome } from "./dependencies.ts";
+import { both, type Findings, found } from "./findings.ts";
+import { type Journal, journalOf } from "./journal.ts";
+import { isProvisioned } from "./machine-status.ts";
+import { microVmRequest } from "./microvm-request.ts";
+import { ownerOf, verdict } from "./observe.ts";
+import { sortMicroVms } from "./ownership.ts";
+import { place } from "./place.ts";
+import { readiness } from "./readiness.ts";
+import { recordMicroVm } from "./record.ts";
+import { removeMicroVm } from "./removal.ts";
+
+/** A microVM that starts within this time, in milliseconds, costs no status that says Pending. */
+const startMs = 1_000;
+/** Hosts that are tried in one pass when one after another refuses. */
+const hostsAPass = 5;
+
+export async function provision(scope: MachineScope, hostsLeft: number = hostsAPass): Promise<Outcome> {
+  const journal = journalOf(scope.machine);
+  if (journal === undefined) return await placeAnew(scope, hostsLeft);
+  const connection = await connect(scope, journal.endpoint);
+  if (!connection.open) return await withoutHost(scope, journal, connection, hostsLeft);
+  try {
+    const outcome = await settle(scope, journal, connection.host, hostsLeft);
+    return { ...outcome, findings: both(connection.findings, outcome.findings) };
+  } catch (error) {
+    const lost = lostConnection(journal.endpoint, error);
+    if (lost === undefined) throw error;
+    return await withoutHost(scope, journal, lost, hostsLeft);
+  }
+}
+
+async function placeAnew(scope: MachineScope, hostsLeft: number): Promise<Outcome> {
+  const ready = await readiness(scope);
+  if (!ready.ready) return waiting(scope, ready.findings, ready.requeueAfterMs);
+  const placed = await place(scope);
+  if (!placed.placed) return waiting(scope, both(ready.findings, placed.findings), placed.requeueAfterMs);
+  return await provision(placed.scope, hostsLeft - 1);
+}
+
+/** The journaled host answers: the microVM is there, or is made now. */
+async function settle(scope: MachineScope, journal: Journal, host: Host, hostsLeft: number): Promise<Outcome> {
+  const { world, uid, signal } = scope;
+  const owner = ownerOf(scope.machine);
+  const { namespace, name } = owner;
+  const fresh = world.knowledge.journal(uid)?.sent === false && host.synced;
+  const there = fresh ? host.knownByName(namespace, name) : await host.list(namespace, name, { signal });
+  const { own, others, strangers } = sortMicroVms(owner, there);
+  if (own?.state === "deleting") {
+    const message = `${host.endpoint} is deleting the microVM ${own.uid}, which was not yet recorded; another one is made when it is gone`;
+    return waiting(scope, found("VMProvisioned", "False", "Deleting", message));
+  }
+  if (own !== undefined) return await adopt(scope, host, own, others);
+  if (strangers.length > 0) return waiting(scope, nameTaken(host, strangers));
+  return await make(scope, journal, host, hostsLeft);
+}
+
+async function make(scope: MachineScope, journal: Journal, host: Host, hostsLeft: number): Promise<Outcome> {
+  const { world, uid, machine, cluster, microvmCluster, signal } = scope;
+  const { knowledge } = world;
+  const known = knowledge.journal(uid);
+  // It refused a moment ago, and nothing has changed there since: asking again would be blind.
+  const spent = known?.sent === false && knowledge.refusals(uid).has(journal.endpoint);
+  if (spent && hostsLeft > 0) return await placeAnew(scope, hostsLeft);
+  const ready = await readiness(scope);
+  if (!ready.ready) return waiting(scope, ready.findings, ready.requeueAfterMs);
+  if (!(await confirmed(scope, journal, host)))
+    return { findings: { conditions: {} }, machine: undefined, requeueAfterMs: 100 };
+  const quietMs = host.facts() === undefined ? knowledge.quietLeftMs(uid) : 0;
+  if (quietMs > 0) {
+    const message = `${host.endpoint} may still be working on an earlier request for this microVM; it is asked again in ${Math.ceil(quietMs / 1_000)} s if there is none by then`;
+    return waiting(scope, both(ready.findings, found("VMProvisioned", "False", "Creating", message)), quietMs);
+  }
+  const request = microVmRequest(machine, journal, {
+    clusterName: cluster?.metadata?.name ?? machine.metadata?.labels?.[clusterApiNames.clusterNameLabel] ?? "",
+    clusterUid: microvmCluster?.metadata?.uid ?? "",
+    clusterSshPublicKeys: microvmCluster?.spec.sshPublicKeys,
+    managementPlane: world.managementPlane,
+    userData: ready.userData,
+  });
+  const before = knowledge.journal(uid)?.sent ?? true;
+  knowledge.confirm(uid, { endpoint: journal.endpoint, sent: true });
+  try {
+    const microVm = await host.create(request, { signal });
+    const outcome = await adopt(scope, host, microVm, []);
+    return { ...outcome, findings: both(ready.findings, outcome.findings) };
+  } catch (error) {
+    const refusal = refusalOf(error, host.endpoint);
+    if (refusal === undefined || signal.aborted) throw error;
+    // Nothing was made, or no answer came: in doubt the next pass looks first.
+    if (refusal.kind === "not-sent") knowledge.confirm(uid, { endpoint: journal.endpoint, sent: before });
+    if (refusal.kind === "uncertain") knowledge.keepQuiet(uid);
+    if (refusal.kind === "other-host") {
+      const nothingThere = await provenAbsent(scope, host);
+      if (nothingThere) {
+        knowledge.confirm(uid, { endpoint: journal.endpoint, sent: false });
+        knowledge.refused(uid, host.endpoint, refusal.message);
+        world.events.warning(machine, "HostRefused", `${host.endpoint}: ${refusal.message}`);
+        if (hostsLeft > 0) return await placeAnew(scope, hostsLeft);
+      }
+    }
+    if (refusal.kind === "not-sent") throw error;
+    const findings = both(ready.findings, refusal.findings);
+    return waiting(scope, findings, refusal.requeueAfterMs);
+  }
+}
+
+/**
+ * Whether the journal in hand is what the API server has. One that somebody else wrote may be old news: a cache that lags could send the machine to a
+ * host from which its predecessor has moved it away.
+ */
+async function confirmed(scope: MachineScope, journal: Journal, host: Host): Promise<boolean> {
+  const { world, uid, key, machine, signal } = scope;
+  const known = world.knowledge.journal(uid);
+  if (known?.endpoint === journal.endpoint) return true;
+  const now = await world.client.find(microvmMachines, key, { signal });
+  if (now === undefined) return false;
+  world.caches.microvmMachines.learn(now);
+  if (now.metadata?.resourceVersion !== machine.metadata?.resourceVersion) return false;
+  world.knowledge.confirm(uid, { endpoint: journal.endpoint, sent: true });
+  if (host.facts() === undefined) world.knowledge.keepQuiet(uid);
+  return true;
+}
+
+async function provenAbsent(scope: MachineScope, host: Host): Promise<boolean> {
+  const owner = ownerOf(scope.machine);
+  const { own, others } = sortMicroVms(owner, await host.list(owner.namespace, owner.name, { signal: scope.signal }));
+  return own === undefined && others.length === 0;
+}
+
+/** Commits the provider id, and says how the microVM is. */
+async function adopt(
+  before: MachineScope,
+  host: Host,
+  microVm: HostMicroVm,
+  surplus: readonly HostMicroVm[],
+): Promise<Outcome> {
+  const { world, uid } = before;
+  const scope = await recordMicroVm(before, host.endpoint, microVm.uid);
+  world.knowledge.promiseKept(uid, host.endpoint, host.facts() !== undefined);
+  world.events.normal(scope.machine, "MicroVMCreated", `${host.endpoint} has the microVM ${microVm.uid}`);
+  for (const one of surplus) await removeMicroVm(scope, host, one, "surplus");
+  // The watch may have told more since the host answered.
+  const findings = verdict(scope, host, host.known(microVm.uid) ?? microVm);
+  const early = findings.conditions.VMProvisioned?.reason === "Pending" && !isProvisioned(scope.machine);
+  return { findings, machine: early ? undefined : scope.machine, ...(early ? { requeueAfterMs: startMs } : {}) };
+}
+
+/** The journaled host cannot be asked. */
+async function withoutHost(
+  scope: MachineScope,
+  journal: Journal,
+  connection: Connection & { readonly open: false },
+  hostsLeft: number,
+): Promise<Outcome> {
+  const { world, uid, machine, microvmCluster } = scope;
+  const { endpoint } = journal;
+  const known = world.knowledge.journal(uid);
+  const unsent = known?.endpoint === endpoint && !known.sent;
+  const told = isAbandoning(machine) || (microvmCluster !== undefined && isAbandoning(microvmCluster));
+  if (!connection.hopeful && (unsent || told) && hostsLeft > 0) {
+    const why = unsent ? "it was not asked for the microVM yet" : `as ${annotations.abandonUnreachableHost} says`;
+    world.events.warning(
+      machine,
+      "HostAbandoned",
+      `${endpoint} cannot be used (${connection.message}); another host is chosen: ${why}`,
+    );
+    world.knowledge.refused(uid, endpoint, connection.message);
+    return await placeAnew(scope, hostsLeft);
+  }
+  const message = `${connection.message}. It was chosen for this machine and may have its microVM already, so no other host is asked: bring it back, delete the Machine, or set the annotation ${annotations.abandonUnreachableHost}: "true"`;
+  const words = connection.hopeful ? connection.message : message;
+  const findings = both(found("VMProvisioned", "False", "WaitingForHost", words), connection.findings);
+  return waiting(scope, findings, connection.requeueAfterMs);
+}
+
+export function isAbandoning(object: { readonly metadata?: MachineScope["machine"]["metadata"] }): boolean {
+  return object.metadata?.annotations?.[annotations.abandonUnreachableHost] === "true";
+}
+
+function nameTaken(host: Host, strangers: readonly HostMicroVm[]): Findings {
+  const names = strangers.map(({ uid, identity = "none" }) => `${uid} (identity ${identity})`).join(", ");
+  const message = `${host.endpoint} has a microVM of this namespace and name that was made for somebody else: ${names}. It is neither adopted nor deleted; the machine waits until it is gone`;
+  return found("VMProvisioned", "False", "NameTaken", message);
+}
+
+function waiting({ machine }: MachineScope, findings: Findings, requeueAfterMs?: number): Outcome {
+  return { findings, machine, ...(requeueAfterMs === undefined ? {} : { requeueAfterMs }) };
+}
