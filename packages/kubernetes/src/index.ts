@@ -1,5 +1,7 @@
 /** The controller runtime: client, caches, controllers, leader election, webhooks, CRDs. */
-export type { CacheChange, ObjectCache } from "./cache/cache.ts";
+export type { CacheChange, CacheObserver, ObjectCache, RunnableCache } from "./cache/cache.ts";
+export type { IndexFunctions } from "./cache/object-store.ts";
+export { type CacheOptions, openCache, withoutManagedFields } from "./cache/open-cache.ts";
 export {
   ApiError,
   type ApiErrorCause,
@@ -12,6 +14,11 @@ export {
   isNotFound,
 } from "./client/api-error.ts";
 export type * from "./client/client.ts";
+export type { ClientObserver } from "./client/client-observer.ts";
+export type { ClusterConfiguration, ExecPlugin, Impersonation, Material } from "./client/cluster-configuration.ts";
+export { type ConnectClusterOptions, connectCluster } from "./client/connect-cluster.ts";
+export { type InClusterOptions, inClusterConfiguration } from "./client/in-cluster.ts";
+export { type KubeconfigOptions, loadKubeconfig } from "./client/kubeconfig.ts";
 export { type LabelMatcher, type Labels, labelMatcher } from "./client/label-selector.ts";
 export {
   clusterNameLabel,
@@ -89,7 +96,27 @@ export {
   type Resource,
   resource,
 } from "./object.ts";
+export type { TlsOptions } from "./server/listener.ts";
 export { RuntimeMetrics } from "./server/runtime-metrics.ts";
+export { type CertificateFiles, type ServingCertificate, watchCertificate } from "./server/serving-certificate.ts";
+export type {
+  AdmissionContext,
+  AdmissionOperation,
+  AdmissionVerdict,
+  Defaulter,
+  FieldError,
+  Validator,
+} from "./webhook/admission.ts";
+export type { Converter } from "./webhook/conversion-review.ts";
+export {
+  converting,
+  defaulting,
+  startWebhookServer,
+  validating,
+  type WebhookRoute,
+  type WebhookServer,
+  type WebhookServerOptions,
+} from "./webhook/webhook-server.ts";
 export { type ApplyOwnedOptions, applyOwned, applyStatus } from "./write/apply.ts";
 export {
   addFinalizer,
