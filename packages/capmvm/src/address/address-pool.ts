@@ -59,10 +59,10 @@ export function poolHolds(pool: AddressPool, address: IpAddress): boolean {
 }
 
 /**
- * The first address of the pool, in its canonical spelling, that `taken` (canonical spellings) does not hold. Undefined = all are taken.
+ * The first address of the pool, in its canonical spelling, that `taken` (by canonical spelling) does not have. Undefined = all are taken.
  * Takes at most as many steps as there are taken addresses, however large the pool is.
  */
-export function nextFree(pool: AddressPool, taken: ReadonlySet<string>): string | undefined {
+export function nextFree(pool: AddressPool, taken: { has(address: string): boolean }): string | undefined {
   for (const { family, first, last } of pool) {
     for (let value = first; value <= last; value++) {
       const text = formatIpAddress({ family, value });

@@ -1,0 +1,150 @@
+/**
+ * Gives each MicrovmCluster with a list of addresses one that nobody else has, for as long as the cluster exists.
+ *
+ * What is allocated is `spec.controlPlaneEndpoint`, nothing else: it survives restarts and moves, and an address is free when no object names it.
+ * One process allocates one address at a time. Two processes (two instances for different namespaces, a leader that does not know yet that it is none) are
+ * kept apart as in Lamport's bakery: first the wish is written as an annotation, then everything is read anew from the server, and only who sees no other
+ * wish for the same address takes it; of two who see each other both step back and try again. The endpoint is written only onto the very version of the
+ * object that was read with the wish on it.
+ */
+import { Semaphore } from "@liquidmetal/foundation";
+import { isConflict, type KubernetesClient, type ObjectCache } from "@liquidmetal/kubernetes";
+import { type AddressPool, nextFree, parseAddressPool, poolHolds } from "../address/address-pool.ts";
+import { parseIpAddress } from "../address/ip-address.ts";
+import {
+  type ApiEndpoint,
+  type Cluster,
+  clusters,
+  type MicrovmCluster,
+  type MicrovmMachine,
+  microvmClusters,
+} from "../api/index.ts";
+import { completeEndpoint } from "./endpoint.ts";
+import { type AddressWorld, addressClaimAnnotation, takenAddresses } from "./taken-addresses.ts";
+
+export type Allocation =
+  | { readonly outcome: "allocated"; readonly endpoint: ApiEndpoint; readonly object: MicrovmCluster }
+  | { readonly outcome: "exhausted"; readonly message: string }
+  | { readonly outcome: "invalid"; readonly message: string }
+  /** Somebody else wants the same address at this moment, or the object changed under way: try again soon. */
+  | { readonly outcome: "contended" };
+
+export interface AddressAllocatorOptions {
+  readonly client: KubernetesClient;
+  readonly microvmClusters: ObjectCache<MicrovmCluster>;
+  readonly clusters: ObjectCache<Cluster>;
+  readonly microvmMachines: ObjectCache<MicrovmMachine>;
+  /** Only this namespace is read; absent = all. Addresses are unique among the clusters that are read. */
+  readonly namespace?: string;
+}
+
+/** Owns the wish and then the endpoint: applying the one drops the other. */
+const endpointManager = "capmvm-endpoint";
+
+export class AddressAllocator {
+  readonly #options: AddressAllocatorOptions;
+  readonly #turn: Semaphore = new Semaphore(1);
+
+  constructor(options: AddressAllocatorOptions) {
+    this.#options = options;
+  }
+
+  async allocate(
+    cluster: MicrovmCluster,
+    from: { readonly addresses: readonly string[]; readonly port: number },
+    signal: AbortSignal,
+  ): Promise<Allocation> {
+    const pool = parseAddressPool(from.addresses);
+    if (!pool.ok) return { outcome: "invalid", message: pool.error.map(({ message }) => message).join("; ") };
+    return await this.#turn.run(async () => {
+      const taken = takenAddresses(this.#cached(), cluster);
+      const wish = cluster.metadata?.annotations?.[addressClaimAnnotation];
+      const address = wish !== undefined && isFree(pool.value, taken, wish) ? wish : nextFree(pool.value, taken);
+      if (address === undefined) {
+        if (wish !== undefined) await this.#withdraw(cluster, signal);
+        return { outcome: "exhausted", message: exhaustion(from.addresses, pool.value, taken) };
+      }
+      return await this.#take(cluster, { host: address, port: from.port }, signal);
+    }, signal);
+  }
+
+  async #take(cluster: MicrovmCluster, endpoint: ApiEndpoint, signal: AbortSignal): Promise<Allocation> {
+    try {
+      if (cluster.metadata?.annotations?.[addressClaimAnnotation] !== endpoint.host) {
+        await this.#apply(cluster, { metadata: { annotations: { [addressClaimAnnotation]: endpoint.host } } }, signal);
+      }
+      const world = await this.#fresh(signal);
+      const self = world.microvmClusters.find(({ metadata }) => metadata?.uid === cluster.metadata?.uid);
+      if (self?.metadata?.annotations?.[addressClaimAnnotation] !== endpoint.host) return { outcome: "contended" };
+      if (completeEndpoint(self.spec.controlPlaneEndpoint) !== undefined) return { outcome: "contended" };
+      if (takenAddresses(world, self).has(endpoint.host)) {
+        await this.#withdraw(self, signal);
+        return { outcome: "contended" };
+      }
+      const { resourceVersion } = self.metadata;
+      const written = { metadata: { resourceVersion }, spec: { controlPlaneEndpoint: endpoint } };
+      return { outcome: "allocated", endpoint, object: await this.#apply(self, written, signal) };
+    } catch (error) {
+      if (isConflict(error)) return { outcome: "contended" };
+      throw error;
+    }
+  }
+
+  async #withdraw(cluster: MicrovmCluster, signal: AbortSignal): Promise<void> {
+    await this.#apply(cluster, {}, signal);
+  }
+
+  /** Never makes the object again if it is gone: the uid would not match. */
+  async #apply(
+    cluster: MicrovmCluster,
+    fields: { readonly metadata?: object; readonly spec?: object },
+    signal: AbortSignal,
+  ): Promise<MicrovmCluster> {
+    const { client, microvmClusters: cache } = this.#options;
+    const { uid, namespace = "", name = "" } = cluster.metadata ?? {};
+    const written = await client.apply(
+      microvmClusters,
+      { namespace, name },
+      { ...fields, metadata: { uid, ...fields.metadata } },
+      { fieldManager: endpointManager, force: false, signal },
+    );
+    cache.learn(written);
+    return written;
+  }
+
+  #cached(): AddressWorld {
+    const { microvmClusters, clusters, microvmMachines, namespace } = this.#options;
+    return {
+      microvmClusters: microvmClusters.list(namespace),
+      clusters: clusters.list(namespace),
+      microvmMachines: microvmMachines.list(namespace),
+    };
+  }
+
+  /** From the server itself: a cache would not know the newest wishes of others. */
+  async #fresh(signal: AbortSignal): Promise<AddressWorld> {
+    const { client, microvmMachines, namespace } = this.#options;
+    const options = { signal, ...(namespace === undefined ? {} : { namespace }) };
+    const [ours, theirs] = await Promise.all([client.list(microvmClusters, options), client.list(clusters, options)]);
+    return {
+      microvmClusters: ours.items,
+      clusters: theirs.items,
+      microvmMachines: microvmMachines.list(namespace),
+    };
+  }
+}
+
+function isFree(pool: AddressPool, taken: ReadonlyMap<string, string>, address: string): boolean {
+  const parsed = parseIpAddress(address);
+  return parsed !== undefined && poolHolds(pool, parsed) && !taken.has(address);
+}
+
+function exhaustion(entries: readonly string[], pool: AddressPool, taken: ReadonlyMap<string, string>): string {
+  const holders = [...taken].filter(([address]) => {
+    const parsed = parseIpAddress(address);
+    return parsed !== undefined && poolHolds(pool, parsed);
+  });
+  const shown = holders.slice(0, 5).map(([address, holder]) => `${address} by ${holder}`);
+  const more = holders.length > shown.length ? ` and ${holders.length - shown.length} more` : "";
+  return `every address of ${entries.join(", ")} is in use: ${shown.join(", ")}${more}; add addresses or delete a cluster`;
+}

@@ -1,0 +1,106 @@
+/** The controller of MicrovmClusters: what wakes it, and what it then does. */
+import {
+  type CacheChange,
+  type ControllerOptions,
+  findCondition,
+  isExternallyManaged,
+  keyOf,
+  type Trigger,
+  toOwners,
+  watchObjects,
+} from "@liquidmetal/kubernetes";
+import { type Cluster, type MicrovmCluster, type MicrovmMachine, microvmClusters } from "../api/index.ts";
+import type { ClusterDependencies } from "./cluster-dependencies.ts";
+import { endpointOf } from "./cluster-machines.ts";
+import { ClusterReconciler } from "./cluster-reconciler.ts";
+import { ControlPlaneProbes } from "./control-plane-probes.ts";
+import { clusterKeyOfMachine, microvmClusterKey } from "./ownership.ts";
+
+/** Numbers of hosts that come up are gathered this long before the cluster is looked at. */
+const numbersGatherMs = 2_000;
+
+export function clusterController(world: ClusterDependencies): ControllerOptions<MicrovmCluster> & Disposable {
+  const probes = new ControlPlaneProbes(world);
+  const reconciler = new ClusterReconciler(world, probes);
+  const { accepts = () => true } = world;
+  return {
+    name: "microvmcluster",
+    resource: microvmClusters,
+    cache: world.microvmClusters,
+    triggers: [
+      watchObjects(world.clusters, (cluster) => present(microvmClusterKey(cluster)), matters),
+      machinesTrigger(world),
+      watchObjects(world.ipAddressClaims, toOwners(microvmClusters)),
+      freedAddressTrigger(world),
+      hostsTrigger(world),
+      probes,
+    ],
+    reconcile: (key, context) => reconciler.reconcile(key, context),
+    accepts: (object) => accepts(object) && !isExternallyManaged(object),
+    ...(world.concurrency === undefined ? {} : { concurrency: world.concurrency }),
+    [Symbol.dispose]: () => probes[Symbol.dispose](),
+  };
+}
+
+/** Of a Cluster: what we read. Its status changes far more often. */
+function matters(change: CacheChange<Cluster>): boolean {
+  if (change.type !== "changed") return true;
+  const read = ({ spec, status, metadata }: Cluster): string =>
+    JSON.stringify([
+      spec?.paused,
+      spec?.controlPlaneEndpoint,
+      spec?.infrastructureRef,
+      status?.initialization?.controlPlaneInitialized,
+      metadata?.deletionTimestamp,
+    ]);
+  return read(change.previous) !== read(change.object);
+}
+
+/** A machine that comes, goes, or gets its host: counted, and waited for by a deletion. */
+function machinesTrigger({ microvmMachines, clusters }: ClusterDependencies): Trigger {
+  const clusterOf = (machine: MicrovmMachine): ReturnType<typeof microvmClusterKey> => {
+    const key = clusterKeyOfMachine(machine);
+    const cluster = key && clusters.get(key);
+    return cluster && microvmClusterKey(cluster);
+  };
+  return {
+    start: (enqueue) =>
+      microvmMachines.onChange((change) => {
+        if (change.type === "changed" && endpointOf(change.previous) === endpointOf(change.object)) return;
+        // A Cluster that is gone already has left its MicrovmCluster behind, most likely by the same name.
+        const key = clusterOf(change.object) ?? clusterKeyOfMachine(change.object);
+        if (key !== undefined) enqueue(key, change.type === "deleted" ? 0 : numbersGatherMs);
+      }),
+  };
+}
+
+/** An address that becomes free may be what others wait for. */
+function freedAddressTrigger({ microvmClusters: cache }: ClusterDependencies): Trigger {
+  return {
+    start: (enqueue) =>
+      cache.onChange((change) => {
+        if (change.type !== "deleted") return;
+        for (const waiting of cache.list()) {
+          const condition = findCondition(waiting.status?.conditions, "EndpointAvailable");
+          if (condition?.reason === "AddressPoolExhausted") enqueue(keyOf(waiting));
+        }
+      }),
+  };
+}
+
+/** Health is told at once; numbers are gathered. */
+function hostsTrigger({ hosts, microvmClusters: cache }: ClusterDependencies): Trigger {
+  return {
+    start: (enqueue) =>
+      hosts.onChange(({ type, endpoint }) => {
+        if (type !== "health" && type !== "facts") return;
+        for (const cluster of cache.byIndex("host", endpoint)) {
+          enqueue(keyOf(cluster), type === "health" ? 0 : numbersGatherMs);
+        }
+      }),
+  };
+}
+
+function present<T>(value: T | undefined): readonly T[] {
+  return value === undefined ? [] : [value];
+}

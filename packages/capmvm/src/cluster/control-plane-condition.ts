@@ -1,0 +1,38 @@
+/** ControlPlaneReachable: nobody is asked before the control plane is initialised, so that a cluster that comes up makes no noise. */
+import type { ObjectKey } from "@liquidmetal/kubernetes";
+import type { ApiEndpoint, Cluster } from "../api/index.ts";
+import { type Said, said } from "./cluster-findings.ts";
+import type { ControlPlaneProbes } from "./control-plane-probes.ts";
+import { formatEndpoint } from "./endpoint.ts";
+
+export function controlPlaneCondition(
+  key: ObjectKey,
+  cluster: Cluster,
+  endpoint: ApiEndpoint | undefined,
+  probes: Pick<ControlPlaneProbes, "want" | "forget">,
+): Said<"ControlPlaneReachable"> {
+  if (endpoint === undefined) {
+    probes.forget(key);
+    return said("Unknown", "WaitingForEndpoint", "there is no endpoint yet");
+  }
+  if (cluster.status?.initialization?.controlPlaneInitialized !== true) {
+    probes.forget(key);
+    return said("Unknown", "WaitingForControlPlane", "the control plane is not initialised yet");
+  }
+  const where = formatEndpoint(endpoint);
+  const { namespace = "", name = "" } = cluster.metadata ?? {};
+  const answer = probes.want(key, { namespace, name });
+  if (answer === undefined) return said("Unknown", "WaitingForControlPlane", `${where} is being asked`);
+  switch (answer.answer) {
+    case "nodes":
+      return said("True", "Reachable");
+    case "no-nodes":
+      return said("False", "NoNodes", `${where} answers; ${answer.message}`);
+    case "silent":
+      return said("False", "Unreachable", `${where} does not answer: ${answer.message}`);
+    case "kubeconfig-invalid":
+      return said("False", "KubeconfigInvalid", answer.message);
+    default:
+      return answer.answer satisfies never;
+  }
+}
