@@ -7,6 +7,7 @@ export {
   clusterApiManifests,
   clusterApiProviders,
 } from "./manifests/cluster-api-manifests.ts";
+export { asInstalled, type InstalledProvider, inventoryEntry } from "./manifests/clusterctl-inventory.ts";
 export { kustomizeBuild, parseManifests } from "./manifests/kustomize.ts";
 export { inOrder, type Manifest } from "./manifests/manifest.ts";
 export { type OutsideClusterOptions, outsideCluster } from "./manifests/outside-cluster.ts";

@@ -9,13 +9,17 @@ import { dirname, join } from "node:path";
 import { defaultCacheDirectory } from "@liquidmetal/image-builder";
 import { clusterApiSource, type ProgramsRequest } from "../programs/management-programs.ts";
 import { clusterApiVersion, kustomizeVersion } from "../programs/software.ts";
-import { kustomizeBuild } from "./kustomize.ts";
+import { kustomizeBuild, parseManifests } from "./kustomize.ts";
 import type { Manifest } from "./manifest.ts";
 
 export const clusterApiProviders = ["cluster-api", "kubeadm-bootstrap", "kubeadm-control-plane"] as const;
 export type ClusterApiProvider = (typeof clusterApiProviders)[number];
 
-export type ClusterApiManifests = Readonly<Record<ClusterApiProvider, readonly Manifest[]>>;
+export interface ClusterApiManifests {
+  readonly providers: Readonly<Record<ClusterApiProvider, readonly Manifest[]>>;
+  /** The CRD of clusterctl's inventory of providers. */
+  readonly inventory: readonly Manifest[];
+}
 
 const kustomizations: Readonly<Record<ClusterApiProvider, string>> = {
   "cluster-api": "config/default",
@@ -24,7 +28,8 @@ const kustomizations: Readonly<Record<ClusterApiProvider, string>> = {
 };
 
 /** Raised when the same sources are stored in another form. */
-const revision = 1;
+const revision = 2;
+const inventoryDefinition = "cmd/clusterctl/config/manifest/clusterctl-api.yaml";
 
 export interface ClusterApiManifestsRequest extends ProgramsRequest {
   /** Path of the program. */
@@ -48,7 +53,10 @@ export async function clusterApiManifests(request: ClusterApiManifestsRequest): 
         ] as const,
     ),
   );
-  const manifests = Object.fromEntries(built) as ClusterApiManifests;
+  const manifests: ClusterApiManifests = {
+    providers: Object.fromEntries(built) as ClusterApiManifests["providers"],
+    inventory: parseManifests(await readFile(join(source, inventoryDefinition), "utf8")),
+  };
   await mkdir(dirname(file), { recursive: true });
   await writeFile(`${file}.${process.pid}`, JSON.stringify(manifests));
   await rename(`${file}.${process.pid}`, file);

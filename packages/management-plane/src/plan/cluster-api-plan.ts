@@ -6,11 +6,13 @@
  * plane's own or a firewall hides them.
  */
 import type { ClusterApiProvider } from "../manifests/cluster-api-manifests.ts";
-import type { ProgramName } from "../programs/software.ts";
+import type { InstalledProvider } from "../manifests/clusterctl-inventory.ts";
+import { clusterApiVersion, type ProgramName } from "../programs/software.ts";
 import type { ProcessPlan } from "./process-plan.ts";
 
 export interface ManagerIdentity {
-  readonly namespace: string;
+  /** As clusterctl would have installed it; where its service account is. */
+  readonly installed: InstalledProvider;
   readonly serviceAccount: string;
   /** ClusterRole whose rules kube-controller-manager collects; the manager may do nothing before. Absent = its role stands by itself. */
   readonly aggregatedRole?: string;
@@ -26,7 +28,7 @@ interface ManagerDescription extends ManagerIdentity {
 export const clusterApiManagers: Readonly<Record<ClusterApiProvider, ManagerDescription>> = {
   "cluster-api": {
     program: "cluster-api-controller",
-    namespace: "capi-system",
+    installed: { name: "cluster-api", type: "CoreProvider", version: clusterApiVersion, namespace: "capi-system" },
     serviceAccount: "capi-manager",
     aggregatedRole: "capi-aggregated-manager-role",
     webhookService: "capi-system/capi-webhook-service",
@@ -34,14 +36,24 @@ export const clusterApiManagers: Readonly<Record<ClusterApiProvider, ManagerDesc
   },
   "kubeadm-bootstrap": {
     program: "kubeadm-bootstrap-controller",
-    namespace: "capi-kubeadm-bootstrap-system",
+    installed: {
+      name: "kubeadm",
+      type: "BootstrapProvider",
+      version: clusterApiVersion,
+      namespace: "capi-kubeadm-bootstrap-system",
+    },
     serviceAccount: "capi-kubeadm-bootstrap-manager",
     webhookService: "capi-kubeadm-bootstrap-system/capi-kubeadm-bootstrap-webhook-service",
     featureGates: "MachinePool=true",
   },
   "kubeadm-control-plane": {
     program: "kubeadm-control-plane-controller",
-    namespace: "capi-kubeadm-control-plane-system",
+    installed: {
+      name: "kubeadm",
+      type: "ControlPlaneProvider",
+      version: clusterApiVersion,
+      namespace: "capi-kubeadm-control-plane-system",
+    },
     serviceAccount: "capi-kubeadm-control-plane-manager",
     aggregatedRole: "capi-kubeadm-control-plane-aggregated-manager-role",
     webhookService: "capi-kubeadm-control-plane-system/capi-kubeadm-control-plane-webhook-service",

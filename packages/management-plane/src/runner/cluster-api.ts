@@ -7,6 +7,7 @@ import {
   clusterApiManifests,
   clusterApiProviders,
 } from "../manifests/cluster-api-manifests.ts";
+import { asInstalled, inventoryEntry } from "../manifests/clusterctl-inventory.ts";
 import type { Manifest } from "../manifests/manifest.ts";
 import { outsideCluster } from "../manifests/outside-cluster.ts";
 import { clusterApiManagers, type ManagerIdentity, managerPlan } from "../plan/cluster-api-plan.ts";
@@ -45,6 +46,7 @@ export async function startClusterApi(
     report: () => {},
     ...(signal && { signal }),
   });
+  await plane.kubectl.apply(manifests.inventory, signal);
   const seats = await Promise.all(
     clusterApiProviders.map(
       async (provider) =>
@@ -53,7 +55,7 @@ export async function startClusterApi(
           await seat(plane, {
             ...clusterApiManagers[provider],
             name: provider,
-            manifests: manifests[provider],
+            manifests: manifests.providers[provider],
             ...(signal && { signal }),
           }),
         ] as const,
@@ -86,17 +88,25 @@ export interface SeatOptions extends ManagerIdentity {
   readonly signal?: AbortSignal;
 }
 
-/** Makes the place of any provider that was made for pods: its manifests applied, its webhooks led to a port of loopback, its token renewed. */
+/**
+ * Makes the place of any provider that was made for pods: its manifests applied as clusterctl would have done it, its webhooks led to a port of loopback, its
+ * token renewed. `startClusterApi` comes first.
+ */
 export async function seat(plane: ManagementPlane, options: SeatOptions): Promise<ProviderSeat> {
-  const { name, namespace, serviceAccount, aggregatedRole, webhookService, signal } = options;
+  const { name, installed, serviceAccount, aggregatedRole, webhookService, signal } = options;
   const ports = await plane.ports([`${name}-webhook`, `${name}-health`]);
   const webhookPort = ports[`${name}-webhook`] ?? 0;
   const authority = await readFile(plane.certificates.authority.certificate, "utf8");
   const webhooks = { [webhookService]: `https://127.0.0.1:${webhookPort}` };
-  await plane.kubectl.apply(outsideCluster(options.manifests, { webhooks, authority }), signal);
+  const manifests = asInstalled(outsideCluster(options.manifests, { webhooks, authority }), installed);
+  await plane.kubectl.apply([...manifests, inventoryEntry(installed)], signal);
   if (aggregatedRole !== undefined) await plane.kubectl.awaitAggregated(aggregatedRole, signal);
   const tokenFile = join(plane.directory, `${name}.token`);
-  const token = await ServiceAccountToken.start(plane.kubectl, { namespace, serviceAccount, file: tokenFile });
+  const token = await ServiceAccountToken.start(plane.kubectl, {
+    namespace: installed.namespace,
+    serviceAccount,
+    file: tokenFile,
+  });
   const kubeconfigFile = await plane.writeFile(
     `${name}.kubeconfig`,
     kubeconfig(plane.url, plane.certificates.authority.certificate, { tokenFile }),

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { FakeClock } from "@liquidmetal/foundation";
-import type { KeyPairFiles } from "./openssl.ts";
-import { type PlaneCertificates, planeCertificates } from "./plane-certificates.ts";
+
+import { type KeyPairFiles, type PlaneCertificates, planeCertificates } from "@liquidmetal/management-plane";
 
 const dayMs = 86_400_000;
 const read = async (pair: KeyPairFiles): Promise<X509Certificate> =>
