@@ -4,6 +4,7 @@ import { grpcStatusOf, httpStatusOf } from "@liquidmetal/api";
 import { type ErrorCode, type ErrorEntry, errorCatalogue } from "@liquidmetal/foundation";
 import { configKeys, keyNames } from "../../packages/host-agent/src/config/keys.ts";
 import { publishedRecipeSchema } from "../../packages/image-builder/src/recipe-language/published-schema.ts";
+import { capmvmManifests } from "./capmvm-manifests.ts";
 import { recipeReferencePage } from "./recipe-reference.ts";
 
 export interface Page {
@@ -17,6 +18,7 @@ export function generatedPages(): readonly Page[] {
     { path: "docs/configuration.md", text: configurationPage() },
     { path: "docs/schema/recipe.schema.json", text: publishedRecipeSchema() },
     { path: "docs/image-recipes.md", text: recipeReferencePage() },
+    ...capmvmManifests(),
   ];
 }
 

@@ -81,8 +81,8 @@ export function convertObject<T extends KubernetesObject>(object: T, desiredApiV
   if (kind === undefined) throw refusal(object, `kind ${object.kind} has no other version than ${object.apiVersion}`);
   const { apiVersion: _version, kind: name, metadata = {}, ...content } = object;
   const { [annotations.conversionData]: data, ...others } = metadata.annotations ?? {};
-  const converted = restored(kind, kind[to](content), to, lossesOf(data, to));
-  const lost = lossesBetween(content, kind[from](converted));
+  const converted = restored(kind, carriedOver(kind, to, content), to, lossesOf(data, to));
+  const lost = lossesBetween(content, carriedOver(kind, from, converted));
   const kept =
     lost.length === 0 ? others : { ...others, [annotations.conversionData]: JSON.stringify({ of: from, lost }) };
   const { annotations: _annotations, ...rest } = metadata;
@@ -93,6 +93,18 @@ export function convertObject<T extends KubernetesObject>(object: T, desiredApiV
     metadata: annotated ? { ...rest, annotations: kept } : rest,
     ...converted,
   } as KubernetesObject as T;
+}
+
+/**
+ * What both versions can say. Content without its required fields (stored before there was a schema for it) becomes nothing at all, and all of it a loss: a list of
+ * thousands must not fail for one of them.
+ */
+function carriedOver(kind: KindConversion, to: ApiVersion, content: object): object {
+  try {
+    return kind[to](content);
+  } catch {
+    return {};
+  }
 }
 
 function restored(kind: KindConversion, plain: object, to: ApiVersion, losses: readonly Loss[]): object {

@@ -1,7 +1,15 @@
 /** MicrovmCluster: where the machines of a cluster may run, how its hosts are reached, and the address of its control plane. */
-import { type Condition, type KubernetesObject, type Resource, resource } from "@liquidmetal/kubernetes";
+import {
+  atomicList,
+  type Condition,
+  type KubernetesObject,
+  listMap,
+  type Resource,
+  resource,
+  rules,
+} from "@liquidmetal/kubernetes";
 import { z } from "zod";
-import { atomicList, conditionList, listMap, notEmpty, stringMap, text, whole } from "./fields.ts";
+import { conditionList, notEmpty, stringMap, text, whole } from "./fields.ts";
 import { type SshPublicKeys, sshPublicKeysList } from "./machine-spec.ts";
 import { infrastructureGroup } from "./names.ts";
 
@@ -109,7 +117,11 @@ export const clusterSpecSchema: z.ZodType<MicrovmClusterSpec> = z.object({
     .exactOptional(),
   controlPlaneAddressPool: z
     .object({
-      addresses: atomicList(z.array(text(128)).min(1).max(100))
+      addresses: z
+        .array(text(128))
+        .min(1)
+        .max(100)
+        .meta(atomicList())
         .describe(
           "Addresses, CIDRs or ranges (10.0.0.240-10.0.0.250), of which one that no other cluster has is taken.",
         )
@@ -120,6 +132,12 @@ export const clusterSpecSchema: z.ZodType<MicrovmClusterSpec> = z.object({
         .exactOptional(),
       port: whole(1, 65_535).describe("Port of the API server.").default(6_443),
     })
+    .meta(
+      rules({
+        rule: "has(self.addresses) != has(self.poolRef)",
+        message: "the pool is either a list of addresses or a reference to a pool of an IPAM provider",
+      }),
+    )
     .describe("Where the endpoint comes from if none is given.")
     .exactOptional(),
   sshPublicKeys: sshPublicKeysList.describe("Keys that may log in to every machine of the cluster.").exactOptional(),
@@ -127,29 +145,25 @@ export const clusterSpecSchema: z.ZodType<MicrovmClusterSpec> = z.object({
     .object({
       staticPool: z
         .object({
-          hosts: listMap(
-            z
-              .array(
-                z.object({
-                  endpoint: text(512).describe("host:port of flintlockd; names the failure domain."),
-                  name: text(253).describe("Name for people.").exactOptional(),
-                  controlPlaneAllowed: z
-                    .boolean()
-                    .describe("Whether control-plane machines may run here.")
-                    .default(true),
-                  labels: stringMap.describe("Labels of the host, besides those that it reports.").exactOptional(),
-                }),
-              )
-              .min(1)
-              .max(hostsMax),
-            "endpoint",
-          ).describe("The hosts."),
+          hosts: z
+            .array(
+              z.object({
+                endpoint: text(512).describe("host:port of flintlockd; names the failure domain."),
+                name: text(253).describe("Name for people.").exactOptional(),
+                controlPlaneAllowed: z.boolean().describe("Whether control-plane machines may run here.").default(true),
+                labels: stringMap.describe("Labels of the host, besides those that it reports.").exactOptional(),
+              }),
+            )
+            .min(1)
+            .max(hostsMax)
+            .meta(listMap("endpoint"))
+            .describe("The hosts."),
         })
         .describe("A fixed list of hosts."),
     })
     .describe("Where machines run."),
-  hostAccess: notEmpty(
-    z.object({
+  hostAccess: z
+    .object({
       tlsSecretRef: secretRef.describe("Secret with tls.crt, tls.key and ca.crt. Absent = no TLS.").exactOptional(),
       tokenSecretRef: secretRef
         .describe("Secret with one token a host; the key is the host's address without the port.")
@@ -158,8 +172,8 @@ export const clusterSpecSchema: z.ZodType<MicrovmClusterSpec> = z.object({
         .object({ url: text(2_048).describe("URL of the proxy, as in http://10.0.0.5:3128.") })
         .describe("HTTP proxy (CONNECT) on the way to the hosts.")
         .exactOptional(),
-    }),
-  )
+    })
+    .meta(notEmpty())
     .describe("How the hosts are reached.")
     .exactOptional(),
 });
@@ -167,49 +181,55 @@ export const clusterSpecSchema: z.ZodType<MicrovmClusterSpec> = z.object({
 const amounts = z.object({ vcpu: z.int().min(0), memoryMiB: z.int().min(0), diskMiB: z.int().min(0) });
 
 /** At most once from absent or false to true: Cluster API reads it so. */
-export const initializationSchema: z.ZodType<{ readonly provisioned?: boolean }> = notEmpty(
-  z.object({ provisioned: z.boolean().describe("True once, and from then on.").exactOptional() }),
-).describe("Whether the infrastructure was made.");
+export const initializationSchema: z.ZodType<{ readonly provisioned?: boolean }> = z
+  .object({ provisioned: z.boolean().describe("True once, and from then on.").exactOptional() })
+  .meta(notEmpty())
+  .describe("Whether the infrastructure was made.");
 
 export const microvmClusterSchema: z.ZodType<Pick<MicrovmCluster, "spec" | "status">> = z.object({
-  spec: clusterSpecSchema.describe("What shall be."),
+  spec: clusterSpecSchema
+    .meta(
+      rules({
+        rule: "!has(oldSelf.controlPlaneEndpoint) || (has(self.controlPlaneEndpoint) && self.controlPlaneEndpoint == oldSelf.controlPlaneEndpoint)",
+        message: "the endpoint of the control plane cannot change once it is set: certificates and nodes hold it",
+        fieldPath: ".controlPlaneEndpoint",
+        reason: "FieldValueForbidden",
+      }),
+    )
+    .describe("What shall be."),
   status: z
     .object({
       initialization: initializationSchema.exactOptional(),
-      failureDomains: listMap(
-        z
-          .array(
-            z.object({
-              name: text(256).describe("Endpoint of the host."),
-              controlPlane: z.boolean().describe("Whether control-plane machines may run here.").exactOptional(),
-              attributes: stringMap.describe("What else is known of it.").exactOptional(),
-            }),
-          )
-          .min(1)
-          .max(hostsMax),
-        "name",
-      )
+      failureDomains: z
+        .array(
+          z.object({
+            name: text(256).describe("Endpoint of the host."),
+            controlPlane: z.boolean().describe("Whether control-plane machines may run here.").exactOptional(),
+            attributes: stringMap.describe("What else is known of it.").exactOptional(),
+          }),
+        )
+        .min(1)
+        .max(hostsMax)
+        .meta(listMap("name"))
         .describe("One for each host of the pool.")
         .exactOptional(),
-      hosts: listMap(
-        z
-          .array(
-            z.object({
-              endpoint: text(512).describe("host:port of flintlockd."),
-              name: text(253).describe("Name for people.").exactOptional(),
-              state: z.enum(["Unknown", "Reachable", "Unreachable", "Refused"]).describe("Whether it answers."),
-              message: text(4_096, 0).describe("Why it does not.").exactOptional(),
-              version: text(128).describe("Version of flintlockd.").exactOptional(),
-              platform: text(128).describe("OCI platform, as in linux/amd64.").exactOptional(),
-              capacity: amounts.describe("What the machine has.").exactOptional(),
-              allocatable: amounts.describe("What microVMs may have of it.").exactOptional(),
-              allocated: amounts.describe("What microVMs have of it, of all clusters.").exactOptional(),
-              microVms: z.int().min(0).describe("MicroVMs of this cluster.").exactOptional(),
-            }),
-          )
-          .max(hostsMax),
-        "endpoint",
-      )
+      hosts: z
+        .array(
+          z.object({
+            endpoint: text(512).describe("host:port of flintlockd."),
+            name: text(253).describe("Name for people.").exactOptional(),
+            state: z.enum(["Unknown", "Reachable", "Unreachable", "Refused"]).describe("Whether it answers."),
+            message: text(4_096, 0).describe("Why it does not.").exactOptional(),
+            version: text(128).describe("Version of flintlockd.").exactOptional(),
+            platform: text(128).describe("OCI platform, as in linux/amd64.").exactOptional(),
+            capacity: amounts.describe("What the machine has.").exactOptional(),
+            allocatable: amounts.describe("What microVMs may have of it.").exactOptional(),
+            allocated: amounts.describe("What microVMs have of it, of all clusters.").exactOptional(),
+            microVms: z.int().min(0).describe("MicroVMs of this cluster.").exactOptional(),
+          }),
+        )
+        .max(hostsMax)
+        .meta(listMap("endpoint"))
         .describe("The hosts as last seen.")
         .exactOptional(),
       conditions: conditionList.exactOptional(),

@@ -3,9 +3,16 @@
  *
  * Source: Cluster API contract v1beta2, InfraMachinePool with MachinePool Machines.
  */
-import { type Condition, type KubernetesObject, type Resource, resource } from "@liquidmetal/kubernetes";
+import {
+  atomicList,
+  type Condition,
+  type KubernetesObject,
+  listMap,
+  type Resource,
+  resource,
+} from "@liquidmetal/kubernetes";
 import { z } from "zod";
-import { atomicList, conditionList, listMap, text, whole } from "./fields.ts";
+import { conditionList, text, whole } from "./fields.ts";
 import { type MicrovmMachineSpec, machineSpecSchema } from "./machine-spec.ts";
 import { initializationSchema } from "./microvm-cluster.ts";
 import { type MachineAddress, machineAddressList } from "./microvm-machine.ts";
@@ -48,7 +55,10 @@ export const microvmMachinePools: Resource<MicrovmMachinePool> = resource<Microv
 export const microvmMachinePoolSchema: z.ZodType<Pick<MicrovmMachinePool, "spec" | "status">> = z.object({
   spec: z
     .object({
-      providerIDList: atomicList(z.array(text(512)).max(10_000))
+      providerIDList: z
+        .array(text(512))
+        .max(10_000)
+        .meta(atomicList())
         .describe("Provider ids of the microVMs of the pool; written by the controller.")
         .exactOptional(),
       template: z
@@ -65,19 +75,17 @@ export const microvmMachinePoolSchema: z.ZodType<Pick<MicrovmMachinePool, "spec"
       replicas: whole(0, 2_147_483_647).describe("MicroVMs that the pool has.").exactOptional(),
       readyReplicas: whole(0, 2_147_483_647).describe("Those that are ready.").exactOptional(),
       infrastructureMachineKind: text(63).describe("Kind of the machines of the pool.").exactOptional(),
-      instances: listMap(
-        z
-          .array(
-            z.object({
-              instanceName: text(253).describe("Name of the MicrovmMachine."),
-              providerID: text(512).describe("Its provider id.").exactOptional(),
-              addresses: machineAddressList.exactOptional(),
-              ready: z.boolean().describe("Whether it is ready."),
-            }),
-          )
-          .max(1_000),
-        "instanceName",
-      )
+      instances: z
+        .array(
+          z.object({
+            instanceName: text(253).describe("Name of the MicrovmMachine."),
+            providerID: text(512).describe("Its provider id.").exactOptional(),
+            addresses: machineAddressList.exactOptional(),
+            ready: z.boolean().describe("Whether it is ready."),
+          }),
+        )
+        .max(1_000)
+        .meta(listMap("instanceName"))
         .describe("The machines of the pool.")
         .exactOptional(),
       conditions: conditionList.exactOptional(),

@@ -50,15 +50,15 @@ export const microvmMachineTemplateSchema: z.ZodType<Pick<MicrovmMachineTemplate
         .meta({ maxProperties: 64 })
         .describe("Resources that a Node of it has.")
         .exactOptional(),
-      nodeInfo: notEmpty(
-        z.object({
+      nodeInfo: z
+        .object({
           architecture: z
             .enum(["amd64", "arm64", "s390x", "ppc64le"])
             .describe("Architecture of the Node.")
             .exactOptional(),
           operatingSystem: text(64).describe("Operating system of the Node.").exactOptional(),
-        }),
-      )
+        })
+        .meta(notEmpty())
         .describe("What a Node of it is.")
         .exactOptional(),
     })

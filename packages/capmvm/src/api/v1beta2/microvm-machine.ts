@@ -1,7 +1,7 @@
 /** MicrovmMachine: one microVM, the infrastructure of one Machine. */
-import { type Condition, type KubernetesObject, type Resource, resource } from "@liquidmetal/kubernetes";
+import { atomicList, type Condition, type KubernetesObject, type Resource, resource } from "@liquidmetal/kubernetes";
 import { z } from "zod";
-import { atomicList, conditionList, text } from "./fields.ts";
+import { conditionList, text } from "./fields.ts";
 import { type MicrovmMachineSpec, machineSpecSchema } from "./machine-spec.ts";
 import { initializationSchema } from "./microvm-cluster.ts";
 import { infrastructureGroup } from "./names.ts";
@@ -36,18 +36,18 @@ export const microvmMachines: Resource<MicrovmMachine> = resource<MicrovmMachine
   namespaced: true,
 });
 
-export const machineAddressList: z.ZodType<readonly MachineAddress[]> = atomicList(
-  z
-    .array(
-      z.object({
-        type: z
-          .enum(["Hostname", "ExternalIP", "InternalIP", "ExternalDNS", "InternalDNS"])
-          .describe("Kind of the address."),
-        address: text(256).describe("The address."),
-      }),
-    )
-    .max(32),
-).describe("Addresses of the guest, as its host tells them.");
+export const machineAddressList: z.ZodType<readonly MachineAddress[]> = z
+  .array(
+    z.object({
+      type: z
+        .enum(["Hostname", "ExternalIP", "InternalIP", "ExternalDNS", "InternalDNS"])
+        .describe("Kind of the address."),
+      address: text(256).describe("The address."),
+    }),
+  )
+  .max(32)
+  .meta(atomicList())
+  .describe("Addresses of the guest, as its host tells them.");
 
 const vmStates: readonly VmState[] = [
   "pending",

@@ -7,9 +7,10 @@ export interface TemplateMetadata {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-export const templateMetadataSchema: z.ZodType<TemplateMetadata> = notEmpty(
-  z.object({
+export const templateMetadataSchema: z.ZodType<TemplateMetadata> = z
+  .object({
     labels: stringMap.describe("Labels.").exactOptional(),
     annotations: stringMap.describe("Annotations.").exactOptional(),
-  }),
-).describe("Labels and annotations of what is made.");
+  })
+  .meta(notEmpty())
+  .describe("Labels and annotations of what is made.");
