@@ -91,6 +91,7 @@ export type ErrorCode =
   | "KUBERNETES_UNAUTHENTICATED"
   | "KUBERNETES_FORBIDDEN"
   | "KUBECONFIG_INVALID"
+  | "LEADERSHIP_LOST"
   | "POSITION_EXPIRED"
   | "WATCHER_TOO_SLOW"
   | "HOST_UNREACHABLE"
@@ -376,6 +377,12 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "after-change",
     "the kubeconfig cannot be used",
     "correct the file and the field named in the message",
+  ),
+  LEADERSHIP_LOST: entry(
+    "precondition",
+    "never",
+    "another instance leads now, or the lease could not be renewed in time",
+    "nothing: the program ends and is started again; if it happens often, look at the way to the API server",
   ),
   POSITION_EXPIRED: entry(
     "precondition",
