@@ -34,6 +34,8 @@ export interface ListOptions extends CallOptions {
   readonly pageSize?: number;
   /** "0" = any state that the server has at hand; absent = the newest. */
   readonly resourceVersion?: string;
+  /** Called for each object as its page comes in; what it leaves out does not pile up. Default: objects stay as they are. */
+  readonly transform?: (object: KubernetesObject) => KubernetesObject;
 }
 
 export interface ObjectList<T> {
@@ -42,10 +44,12 @@ export interface ObjectList<T> {
   readonly resourceVersion: string;
 }
 
-export interface WatchOptions extends Omit<ListOptions, "pageSize"> {
+export interface WatchOptions extends Omit<ListOptions, "pageSize" | "transform"> {
   readonly resourceVersion: string;
   /** Seconds after which the server ends the watch. Default 300 to 600, at random. */
   readonly timeoutSeconds?: number;
+  /** A watch without any event or bookmark for so long is broken off with reason "Silent". Milliseconds, default 90,000. */
+  readonly silenceMs?: number;
 }
 
 export type WatchEvent<T> =

@@ -14,6 +14,7 @@ import type {
   WriteOptions,
 } from "../client/client.ts";
 import { checkReplaceable } from "../client/replaceable.ts";
+import { objectPath } from "../client/resource-path.ts";
 import type { KubernetesObject, ObjectKey, Resource } from "../object.ts";
 import type { FakeCall, Verb } from "./call-script.ts";
 import type { FakeServer } from "./fake-server.ts";
@@ -51,7 +52,8 @@ export class FakeClient implements KubernetesClient {
     const call = this.#describe("list", kind, { namespace: options.namespace ?? "", name: "" }, options, undefined);
     return this.#server.script.run(call, options.signal, () => {
       const { items, resourceVersion } = this.#server.list(kind, options);
-      return { items: items.map(received<T>), resourceVersion };
+      const { transform = (object) => object } = options;
+      return { items: items.map((item) => transform(received<T>(item)) as T), resourceVersion };
     });
   }
 
@@ -116,6 +118,7 @@ export class FakeClient implements KubernetesClient {
   }
 
   async delete(kind: Resource, key: ObjectKey, options: DeleteOptions = {}): Promise<void> {
+    objectPath(kind, key);
     const call = this.#describe("delete", kind, key, options, undefined);
     try {
       await this.#server.script.run(call, options.signal, () => this.#server.delete(kind, key, options));
@@ -152,7 +155,7 @@ export class FakeClient implements KubernetesClient {
     });
   }
 
-  #call<T extends KubernetesObject>(
+  async #call<T extends KubernetesObject>(
     verb: Verb,
     kind: Resource<T>,
     key: ObjectKey,
@@ -160,6 +163,7 @@ export class FakeClient implements KubernetesClient {
     body: unknown,
     work: () => JsonObject,
   ): Promise<T> {
+    if (verb !== "create") objectPath(kind, key);
     const call = this.#describe(verb, kind, key, options, body);
     return this.#server.script.run(call, options.signal, () => received<T>(work()));
   }

@@ -67,7 +67,7 @@ export class ObjectWriter {
   create(resource: Resource, sent: JsonObject, writer: Writer): JsonObject {
     const metadata = objectAt(sent, "metadata");
     if (textAt(metadata, "resourceVersion") !== "") {
-      throw refused(400, "BadRequest", "resourceVersion should not be set on objects to be created");
+      throw refused(500, "InternalError", "resourceVersion should not be set on objects to be created");
     }
     const prefix = textAt(metadata, "generateName");
     const suffix = Buffer.from(this.#options.entropy.bytes(4)).toString("hex").slice(0, 5);
