@@ -22,14 +22,17 @@ export function tableName(platform: string): string {
 
 /**
  * Makes the table, or puts its rules (not its sets) right. One transaction, so there is no moment without rules.
- * `sharedNetworks`: CIDRs from which every guest may send beside its own addresses, for example the pod network of clusters without encapsulation.
+ * `sharedNetworks`: CIDRs from which every guest may send beside its own addresses, for example the pod network of clusters without encapsulation, or the
+ * address of a control plane that moves between its machines.
  */
 export function antiSpoofingTable(platform: string, sharedNetworks: readonly string[] = []): string {
   const table = `bridge ${tableName(platform)}`;
   const shared = sharedNetworks
     .map((cidr) => {
-      const family = familyOf(cidr) === 6 ? "ip6" : "ip";
-      return `add rule ${table} fixed ether type ${family} ${family} saddr ${cidr} accept\n`;
+      if (familyOf(cidr) === 6) return `add rule ${table} fixed ether type ip6 ip6 saddr ${cidr} accept\n`;
+      // Addresses that move between guests are announced, and asked for, by ARP.
+      return `add rule ${table} fixed ether type ip ip saddr ${cidr} accept
+add rule ${table} fixed ether type arp arp saddr ip ${cidr} accept\n`;
     })
     .join("");
   return `add table ${table}
