@@ -10,6 +10,8 @@ import type { Host, HostAccess, HostChange, HostMicroVm, Hosts } from "./host.ts
 export class FakeHosts implements Hosts {
   /** With what access each host was asked for, oldest first. */
   readonly accesses: HostAccess[] = [];
+  /** Owners that were released, oldest first. */
+  readonly released: string[] = [];
   readonly #clock: Clock;
   readonly #changes: Broadcast<HostChange> = new Broadcast();
   readonly #hosts: Map<string, FakeHost> = new Map();
@@ -50,6 +52,10 @@ export class FakeHosts implements Hosts {
     const missing = this.add(access.endpoint);
     missing.unreachable(`${access.endpoint} is not known`);
     return missing;
+  }
+
+  release(owner: string): void {
+    this.released.push(owner);
   }
 
   list(): readonly Host[] {

@@ -21,6 +21,11 @@ export interface HostAccess {
   readonly tls?: HostTls;
   /** URL of an HTTP CONNECT proxy. */
   readonly proxy?: string;
+  /**
+   * On whose behalf, as in `namespace/cluster`. When the same owner asks for the same endpoint with another access (a secret was rotated), the new one
+   * takes effect at once and the connection that nobody wants any more is drained and closed. Not part of what makes an access distinct.
+   */
+  readonly owner?: string;
 }
 
 export interface HostResources {
@@ -108,7 +113,10 @@ export interface MicroVmRequest {
     readonly nameservers?: readonly string[];
     readonly bridge?: string;
   }[];
+  /** `machine_identity` is added to meta-data when it is not there. */
   readonly metadata: Readonly<Record<"user-data" | "vendor-data" | "meta-data", string>>;
+  /** Gives the guest a vsock for its agent. Upstream refuses it where the hypervisor has none. Default false. */
+  readonly guestAgent?: boolean;
 }
 
 export interface MicroVmVolume {
@@ -139,7 +147,9 @@ export interface Host {
   facts(): HostFacts | undefined;
   /** From the watch, once it is synced; undefined = not known here (ask `get`). */
   known(uid: string): HostMicroVm | undefined;
+  /** The same by name. Before a create ask `list`: only the host itself can say that there is none. */
   knownByName(namespace: string, name: string): readonly HostMicroVm[];
+  /** Whether what is known here is what the host has now; false while it cannot be reached. */
   readonly synced: boolean;
   create(request: MicroVmRequest, options?: { readonly signal?: AbortSignal }): Promise<HostMicroVm>;
   /** Undefined = the host says that there is none (code or text "not found"). */
@@ -150,8 +160,13 @@ export interface Host {
 }
 
 export interface Hosts extends AsyncDisposable {
-  /** Opens or shares a connection; it is let go when nobody asked for it for ten minutes. */
+  /**
+   * Opens or shares a connection; asking is cheap, so ask whenever you need the host. It is let go when nobody asked for ten minutes and no microVM with
+   * an identity is known there: as long as there is something to watch, it is watched.
+   */
   host(access: HostAccess): Host;
+  /** This owner needs no host any more; connections that nobody else asked for are closed. */
+  release(owner: string): void;
   /** Every host that is connected now. */
   list(): readonly Host[];
   onChange(listener: (change: HostChange) => void): Disposable;
