@@ -10,41 +10,10 @@ import {
   isInvalid,
   isNotFound,
   type KubernetesClient,
-  type KubernetesObject,
   type ObjectKey,
-  resource,
   type WatchEvent,
 } from "@liquidmetal/kubernetes";
-
-export interface Widget extends KubernetesObject {
-  readonly spec?: {
-    readonly size?: number;
-    readonly colour?: string;
-    readonly parts?: readonly string[];
-    readonly nested?: { readonly a?: string; readonly b?: string };
-  };
-  readonly status?: { readonly ready?: boolean; readonly conditions?: readonly Condition[] };
-}
-
-interface ConfigMap extends KubernetesObject {
-  readonly data?: Readonly<Record<string, string>>;
-}
-
-export const widgets = resource<Widget>({
-  group: "conformance.liquidmetal.dev",
-  version: "v1",
-  kind: "Widget",
-  plural: "widgets",
-  namespaced: true,
-});
-
-export const configMaps = resource<ConfigMap>({
-  group: "",
-  version: "v1",
-  kind: "ConfigMap",
-  plural: "configmaps",
-  namespaced: true,
-});
+import { configMaps, type Widget, widgets } from "../assets/kubernetes-widget.ts";
 
 export interface ClientWorld {
   /** Has the kind `widgets`. Its field manager is "suite". */

@@ -1,9 +1,9 @@
 /** The client over HTTP and the real kube-apiserver keep the promises that the fake keeps: where the two differ, this finds it. */
 import { after, before } from "node:test";
 import { connectCluster, type KubernetesClient, loadKubeconfig } from "@liquidmetal/kubernetes";
+import { defineWidgets, widgets } from "../assets/kubernetes-widget.ts";
 import { type ApiServer, startApiServer } from "../assets/management-plane.ts";
-import { kubernetesClientConformance, widgets } from "./kubernetes-client-suite.ts";
-import { widgetDefinition } from "./kubernetes-widget.ts";
+import { kubernetesClientConformance } from "./kubernetes-client-suite.ts";
 
 let server: ApiServer | undefined;
 let client: KubernetesClient | undefined;
@@ -11,13 +11,7 @@ let client: KubernetesClient | undefined;
 before(
   async () => {
     server = await startApiServer();
-    await server.kubectl(["apply", "--server-side", "-f", "-"], JSON.stringify(widgetDefinition));
-    await server.kubectl([
-      "wait",
-      "--for=condition=Established",
-      "--timeout=30s",
-      `crd/${widgetDefinition.metadata.name}`,
-    ]);
+    await defineWidgets(server);
     const configuration = await loadKubeconfig({ path: server.kubeconfigFile });
     client = connectCluster({ configuration, userAgent: "suite/1.0" });
   },

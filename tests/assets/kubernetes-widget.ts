@@ -1,9 +1,40 @@
-/** The kind of the client's suite, as the real API server wants it defined. */
-import { widgets } from "./kubernetes-client-suite.ts";
+/** A small kind of our own for tests of the Kubernetes client and its caches, with the definition that the real API server wants. */
+import { type Condition, type KubernetesObject, type Resource, resource } from "@liquidmetal/kubernetes";
+import type { ApiServer } from "./management-plane.ts";
+
+export interface Widget extends KubernetesObject {
+  readonly spec?: {
+    readonly size?: number;
+    readonly colour?: string;
+    readonly parts?: readonly string[];
+    readonly nested?: { readonly a?: string; readonly b?: string };
+  };
+  readonly status?: { readonly ready?: boolean; readonly conditions?: readonly Condition[] };
+}
+
+export interface ConfigMap extends KubernetesObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+export const widgets: Resource<Widget> = resource<Widget>({
+  group: "conformance.liquidmetal.dev",
+  version: "v1",
+  kind: "Widget",
+  plural: "widgets",
+  namespaced: true,
+});
+
+export const configMaps: Resource<ConfigMap> = resource<ConfigMap>({
+  group: "",
+  version: "v1",
+  kind: "ConfigMap",
+  plural: "configmaps",
+  namespaced: true,
+});
 
 const text = { type: "string" };
 
-export const widgetDefinition = {
+const definition = {
   apiVersion: "apiextensions.k8s.io/v1",
   kind: "CustomResourceDefinition",
   metadata: { name: `${widgets.plural}.${widgets.group}` },
@@ -59,4 +90,10 @@ export const widgetDefinition = {
       },
     ],
   },
-} as const;
+};
+
+/** Resolves when the server serves the kind. */
+export async function defineWidgets(server: ApiServer): Promise<void> {
+  await server.kubectl(["apply", "--server-side", "-f", "-"], JSON.stringify(definition));
+  await server.kubectl(["wait", "--for=condition=Established", "--timeout=60s", `crd/${definition.metadata.name}`]);
+}
