@@ -16,8 +16,12 @@ export interface Refusal {
   readonly kind: "not-sent" | "uncertain" | "other-host" | "again" | "final";
   readonly message: string;
   readonly findings: Findings;
-  readonly requeueAfterMs?: number;
+  /** Milliseconds until the same host may be asked the same again. */
+  readonly againMs: number;
 }
+
+/** In case the host itself was changed (a newer version, another configuration). */
+const finalAgainMs = 600_000;
 
 /** Undefined: not the host's word at all. */
 export function refusalOf(error: unknown, endpoint: string): Refusal | undefined {
@@ -26,14 +30,14 @@ export function refusalOf(error: unknown, endpoint: string): Refusal | undefined
   const says = `${endpoint}: ${message}`;
   switch (error.code) {
     case "HOST_UNREACHABLE":
-      return { kind: "not-sent", message, findings: failed(says) };
+      return { kind: "not-sent", message, findings: failed(says), againMs: 5_000 };
     case "CREATE_UNCERTAIN":
     case "DEADLINE_EXCEEDED":
     case "CANCELLED":
     case "UNAVAILABLE":
     case "INTERNAL": {
       const words = `${says}. Whether it has the microVM is found out before it is asked again`;
-      return { kind: "uncertain", message, findings: failed(words), requeueAfterMs: 2_000 };
+      return { kind: "uncertain", message, findings: failed(words), againMs: 2_000 };
     }
     case "CAPACITY_EXCEEDED":
     case "DISK_FULL":
@@ -42,13 +46,13 @@ export function refusalOf(error: unknown, endpoint: string): Refusal | undefined
     case "PROVIDER_UNKNOWN":
     case "BRIDGE_MISSING": {
       const findings = found("VMProvisioned", "False", "NoHostFits", says);
-      return { kind: "other-host", message, findings, requeueAfterMs: 60_000 };
+      return { kind: "other-host", message, findings, againMs: 60_000 };
     }
     case "HOST_REFUSED":
     case "UNAUTHENTICATED": {
       const refused = found("HostReachable", "False", "AccessRefused", says);
       const findings = both(refused, found("VMProvisioned", "False", "WaitingForHost", says));
-      return { kind: "again", message, findings, requeueAfterMs: 15_000 };
+      return { kind: "again", message, findings, againMs: 15_000 };
     }
     case "MICROVM_EXISTS": {
       const words = `${says}. It is neither adopted nor deleted; the machine waits until it is gone`;
@@ -56,20 +60,25 @@ export function refusalOf(error: unknown, endpoint: string): Refusal | undefined
         kind: "again",
         message,
         findings: found("VMProvisioned", "False", "NameTaken", words),
-        requeueAfterMs: 60_000,
+        againMs: 15_000,
       };
     }
     case "MICROVM_DELETING":
-      return { kind: "again", message, findings: failed(`${says}. It is waited for`), requeueAfterMs: 5_000 };
+      return { kind: "again", message, findings: failed(`${says}. It is waited for`), againMs: 5_000 };
     case "SPEC_INVALID":
     case "REQUEST_INVALID":
     case "METADATA_INVALID":
     case "IMAGE_REFERENCE_INVALID": {
       const words = `${says}. It will not mend by itself: correct the template and replace the Machine`;
-      return { kind: "final", message, findings: found("VMProvisioned", "False", "CreateRefused", words) };
+      return {
+        kind: "final",
+        message,
+        findings: found("VMProvisioned", "False", "CreateRefused", words),
+        againMs: finalAgainMs,
+      };
     }
     default:
-      return { kind: "again", message, findings: failed(`${says}. It is asked again`), requeueAfterMs: 10_000 };
+      return { kind: "again", message, findings: failed(`${says}. It is asked again`), againMs: 10_000 };
   }
 }
 

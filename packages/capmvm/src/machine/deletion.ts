@@ -34,6 +34,11 @@ export async function remove(scope: MachineScope): Promise<Outcome> {
     const message = `the Machine has the pre-terminate hook ${hooks.join(", ")}; the microVM stays until it is taken away. Delete the Machine, not the MicrovmMachine`;
     return stays(scope, "Deleting", message);
   }
+  const held = scope.world.knowledge.held(scope.uid);
+  const isDeleteHeld = held?.findings.conditions.Deleting !== undefined;
+  if (held !== undefined && isDeleteHeld) {
+    return { findings: held.findings, machine: scope.machine, requeueAfterMs: held.leftMs };
+  }
   const places = placesOf(scope);
   if (places === undefined && !isLettingGo(scope)) {
     const message = `spec.providerID is ${JSON.stringify(scope.machine.spec.providerID)}, so it cannot be told where the microVM is: correct it, or set the annotation ${annotations.abandonUnreachableHost}: "true"`;
@@ -73,7 +78,9 @@ async function removeFrom(scope: MachineScope, endpoint: string): Promise<Outcom
     if (scope.signal.aborted || !(error instanceof Error)) throw error;
     const message = `${endpoint}: ${error.message}. It is asked again`;
     scope.world.events.warning(scope.machine, "DeleteFailed", message);
-    return { ...stays(scope, "DeleteFailed", message, connection.findings), requeueAfterMs: failedAgainMs };
+    const outcome = stays(scope, "DeleteFailed", message, connection.findings);
+    scope.world.knowledge.hold(scope.uid, outcome.findings, failedAgainMs);
+    return { ...outcome, requeueAfterMs: failedAgainMs };
   }
 }
 
@@ -101,7 +108,7 @@ async function removeAll(scope: MachineScope, host: Host, reachable: Findings): 
   }
   const quietMs = machine.spec.providerID === undefined ? quietFor(scope, host.endpoint) : 0;
   if (quietMs === 0) return undefined;
-  const message = `${host.endpoint} may still be working on a request for this microVM; it is looked through again in ${Math.ceil(quietMs / 1_000)} s`;
+  const message = `${host.endpoint} may still be working on a request for this microVM; it is looked through again when that must have ended`;
   return { ...stays(scope, "WaitingForVM", message, reachable), requeueAfterMs: quietMs };
 }
 

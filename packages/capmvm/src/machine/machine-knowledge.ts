@@ -7,11 +7,13 @@
 import type { Clock } from "@liquidmetal/foundation";
 import type { ObjectKey } from "@liquidmetal/kubernetes";
 import { type Reservation, Reservations } from "@liquidmetal/placement";
+import type { Findings } from "./findings.ts";
 
 /** Longer than a create call may take, on either side of a connection that breaks. */
 export const quietMs = 45_000;
 /** A refusal is forgotten after this time even if the host tells nothing new. */
 export const refusalMs = 60_000;
+const shortageAgainMs = 30_000;
 /** A microVM that does not go away is asked to again after this time. */
 const deleteAgainMs = 60_000;
 
@@ -27,6 +29,9 @@ interface Known {
   quietUntilMs?: number;
   readonly refusals: Map<string, { readonly message: string; readonly untilMs: number }>;
   readonly deleteCalls: Map<string, number>;
+  recordedAtMs?: number;
+  held?: { readonly findings: Findings; readonly untilMs: number };
+  shortageSaidMs?: number;
 }
 
 export class MachineKnowledge {
@@ -73,6 +78,28 @@ export class MachineKnowledge {
     return new Map([...refusals].flatMap(([at, { message, untilMs }]) => (untilMs > nowMs ? [[at, message]] : [])));
   }
 
+  /**
+   * Not again before this time: what a call ended with goes into the status, and that very write wakes the machine again.
+   */
+  hold(uid: string, findings: Findings, forMs: number): void {
+    this.#of(uid).held = { findings, untilMs: this.#clock.monotonicMs() + forMs };
+  }
+
+  held(uid: string): { readonly findings: Findings; readonly leftMs: number } | undefined {
+    const held = this.#known.get(uid)?.held;
+    const leftMs = (held?.untilMs ?? 0) - this.#clock.monotonicMs();
+    return held === undefined || leftMs <= 0 ? undefined : { findings: held.findings, leftMs };
+  }
+
+  /** Whether a shortage may be told in new words: its numbers change with every microVM on any host, and each telling is a write. */
+  mayTellShortage(uid: string): boolean {
+    const known = this.#of(uid);
+    const nowMs = this.#clock.monotonicMs();
+    if (known.shortageSaidMs !== undefined && nowMs - known.shortageSaidMs < shortageAgainMs) return false;
+    known.shortageSaidMs = nowMs;
+    return true;
+  }
+
   /** The host tells something new of itself: refusals are void, and its numbers show what was made before. */
   hostTold(endpoint: string): void {
     for (const { refusals } of this.#known.values()) refusals.delete(endpoint);
@@ -85,6 +112,17 @@ export class MachineKnowledge {
   /** From a journal that was written earlier. */
   promised(reservation: Reservation): void {
     this.reservations.enter(reservation);
+  }
+
+  /** The provider id was committed now. */
+  recorded(uid: string): void {
+    this.#of(uid).recordedAtMs = this.#clock.monotonicMs();
+  }
+
+  /** Milliseconds since this process recorded the microVM; infinite if it did not. */
+  sinceRecordedMs(uid: string): number {
+    const at = this.#known.get(uid)?.recordedAtMs;
+    return at === undefined ? Number.POSITIVE_INFINITY : this.#clock.monotonicMs() - at;
   }
 
   /** The microVM is there; the promise holds until the host's numbers show it. Hosts without numbers need no promise. */

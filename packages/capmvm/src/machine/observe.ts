@@ -15,6 +15,11 @@ import { holdOn } from "./record.ts";
 import { removeMicroVm } from "./removal.ts";
 import { verdictOn, verdictOnMissing } from "./verdict.ts";
 
+/** Who has a microVM has given it its data. */
+const delivered: Findings = found("BootstrapDataAvailable", "True", "Available");
+/** A microVM that starts within this time, in milliseconds, costs no status that says Pending. */
+const startMs = 1_000;
+
 export async function observe(before: MachineScope): Promise<Outcome> {
   const recorded = parseProviderId(before.machine.spec.providerID ?? "");
   if (recorded === undefined) {
@@ -31,12 +36,22 @@ export async function observe(before: MachineScope): Promise<Outcome> {
   const { host } = connection;
   try {
     const findings = await look(scope, host, recorded.uid);
-    return { findings: both(connection.findings, findings), machine };
+    return reportOn(scope, both(both(delivered, connection.findings), findings));
   } catch (error) {
     const lost = lostConnection(recorded.endpoint, error);
     if (lost === undefined) throw error;
     return { findings: lost.findings, machine, requeueAfterMs: lost.requeueAfterMs ?? 0 };
   }
+}
+
+/** What was found of a microVM; not told yet if it is only just starting. */
+export function reportOn(scope: MachineScope, findings: Findings): Outcome {
+  const { world, uid, machine } = scope;
+  const sinceMs = world.knowledge.sinceRecordedMs(uid);
+  const starting = findings.conditions.VMProvisioned?.reason === "Pending" && !isProvisioned(machine);
+  return starting && sinceMs < startMs
+    ? { findings, machine: undefined, requeueAfterMs: startMs - sinceMs }
+    : { findings, machine };
 }
 
 async function look(scope: MachineScope, host: Host, uid: string): Promise<Findings> {

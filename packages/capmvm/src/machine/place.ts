@@ -2,6 +2,7 @@
 import { PlatformError } from "@liquidmetal/foundation";
 import type { MachineScope } from "./dependencies.ts";
 import { both, type Findings, found } from "./findings.ts";
+import { conditionNow } from "./machine-status.ts";
 import type { PoolHost } from "./placement.ts";
 import { writeJournal } from "./record.ts";
 
@@ -35,7 +36,7 @@ export async function place(scope: MachineScope): Promise<Placed> {
       world.knowledge.waitsForRoom(uid, key);
       return {
         placed: false,
-        findings: notPlaced("NoHostFits", choice.message),
+        findings: notPlaced("NoHostFits", shortageWords(scope, choice.message)),
         requeueAfterMs: shortageAgainMs,
       };
     default:
@@ -47,6 +48,11 @@ export async function place(scope: MachineScope): Promise<Placed> {
   world.knowledge.confirm(uid, { endpoint: choice.endpoint, sent: false });
   world.logger.info("machine.placed", { machine: key, host: choice.endpoint });
   return { placed: true, scope: journaled };
+}
+
+function shortageWords({ world, uid, machine }: MachineScope, message: string): string {
+  const before = conditionNow(machine, "VMProvisioned");
+  return before?.reason !== "NoHostFits" || world.knowledge.mayTellShortage(uid) ? message : before.message;
 }
 
 async function poolOf(scope: MachineScope): Promise<readonly PoolHost[]> {

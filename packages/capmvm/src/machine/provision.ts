@@ -15,17 +15,14 @@ import { refusalOf } from "./create-refusal.ts";
 import type { MachineScope, Outcome } from "./dependencies.ts";
 import { both, type Findings, found } from "./findings.ts";
 import { type Journal, journalOf } from "./journal.ts";
-import { isProvisioned } from "./machine-status.ts";
 import { microVmRequest } from "./microvm-request.ts";
-import { ownerOf, verdict } from "./observe.ts";
+import { ownerOf, reportOn, verdict } from "./observe.ts";
 import { sortMicroVms } from "./ownership.ts";
 import { place } from "./place.ts";
 import { readiness } from "./readiness.ts";
 import { recordMicroVm } from "./record.ts";
 import { removeMicroVm } from "./removal.ts";
 
-/** A microVM that starts within this time, in milliseconds, costs no status that says Pending. */
-const startMs = 1_000;
 /** Hosts that are tried in one pass when one after another refuses. */
 const hostsAPass = 5;
 
@@ -82,7 +79,7 @@ async function make(scope: MachineScope, journal: Journal, host: Host, hostsLeft
     return { findings: { conditions: {} }, machine: undefined, requeueAfterMs: 100 };
   const quietMs = host.facts() === undefined ? knowledge.quietLeftMs(uid) : 0;
   if (quietMs > 0) {
-    const message = `${host.endpoint} may still be working on an earlier request for this microVM; it is asked again in ${Math.ceil(quietMs / 1_000)} s if there is none by then`;
+    const message = `${host.endpoint} may still be working on an earlier request for this microVM; it is asked again when that must have ended`;
     return waiting(scope, both(ready.findings, found("VMProvisioned", "False", "Creating", message)), quietMs);
   }
   const request = microVmRequest(machine, journal, {
@@ -92,6 +89,8 @@ async function make(scope: MachineScope, journal: Journal, host: Host, hostsLeft
     managementPlane: world.managementPlane,
     userData: ready.userData,
   });
+  const held = knowledge.held(uid);
+  if (held !== undefined) return waiting(scope, both(ready.findings, held.findings), held.leftMs);
   const before = knowledge.journal(uid)?.sent ?? true;
   knowledge.confirm(uid, { endpoint: journal.endpoint, sent: true });
   try {
@@ -114,8 +113,8 @@ async function make(scope: MachineScope, journal: Journal, host: Host, hostsLeft
       }
     }
     if (refusal.kind === "not-sent") throw error;
-    const findings = both(ready.findings, refusal.findings);
-    return waiting(scope, findings, refusal.requeueAfterMs);
+    knowledge.hold(uid, refusal.findings, refusal.againMs);
+    return waiting(scope, both(ready.findings, refusal.findings), refusal.againMs);
   }
 }
 
@@ -151,13 +150,12 @@ async function adopt(
 ): Promise<Outcome> {
   const { world, uid } = before;
   const scope = await recordMicroVm(before, host.endpoint, microVm.uid);
+  world.knowledge.recorded(uid);
   world.knowledge.promiseKept(uid, host.endpoint, host.facts() !== undefined);
   world.events.normal(scope.machine, "MicroVMCreated", `${host.endpoint} has the microVM ${microVm.uid}`);
   for (const one of surplus) await removeMicroVm(scope, host, one, "surplus");
   // The watch may have told more since the host answered.
-  const findings = verdict(scope, host, host.known(microVm.uid) ?? microVm);
-  const early = findings.conditions.VMProvisioned?.reason === "Pending" && !isProvisioned(scope.machine);
-  return { findings, machine: early ? undefined : scope.machine, ...(early ? { requeueAfterMs: startMs } : {}) };
+  return reportOn(scope, verdict(scope, host, host.known(microVm.uid) ?? microVm));
 }
 
 /** The journaled host cannot be asked. */

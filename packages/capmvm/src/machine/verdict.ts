@@ -103,9 +103,9 @@ function guestFinding({ guestReady }: HostMicroVm): Findings {
 
 /** Of the status' list at most 32, each at most 256 characters. */
 function addressesOf(microVm: HostMicroVm, hostname: string): readonly MachineAddress[] {
-  const addresses = [...new Set(microVm.addresses)]
-    .map((address) => address.replace(/\/\d+$/, ""))
-    .filter((address) => address !== "" && address.length <= 256 && !isLinkLocal(address));
+  const addresses = [...new Set(microVm.addresses.map((address) => address.replace(/\/\d+$/, "")))].filter(
+    (address) => address !== "" && address.length <= 256 && !isLinkLocal(address),
+  );
   return [
     { type: "Hostname" as const, address: hostname },
     ...addresses.slice(0, 31).map((address) => ({ type: "InternalIP" as const, address })),

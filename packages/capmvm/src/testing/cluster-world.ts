@@ -1,5 +1,5 @@
 /** For tests of the cluster and pool reconcilers: an API server, hosts, secrets and control planes, all played; and short words for what tests often do. */
-import { FakeClock } from "@liquidmetal/foundation";
+import { FakeClock, type PlatformError } from "@liquidmetal/foundation";
 import { findCondition, type KubernetesObject, type ObjectKey } from "@liquidmetal/kubernetes";
 import { FakeCluster } from "@liquidmetal/kubernetes/fake";
 import {
@@ -15,9 +15,9 @@ import {
 } from "../api/index.ts";
 import type { ClusterDependencies } from "../cluster/cluster-dependencies.ts";
 import type { ProbeAnswer } from "../cluster/control-plane-probes.ts";
-import { microvmClusterIndexes, microvmMachineIndexes } from "../cluster/ownership.ts";
-import type { ResolvedAccess } from "../cluster/pool-hosts.ts";
+import { microvmClusterIndexes } from "../cluster/ownership.ts";
 import { FakeHosts } from "../hosts/fake-hosts.ts";
+import { machineIndexes } from "../machine/wake-ups.ts";
 import { LiveCache } from "./live-cache.ts";
 
 export const hostA = "10.0.0.1:9090";
@@ -38,20 +38,28 @@ export class ClusterWorld implements ClusterDependencies {
   });
   readonly entropy = { bytes: (length: number): Uint8Array => new Uint8Array(length), fraction: (): number => 0.5 };
   readonly client: ReturnType<FakeCluster["client"]> = this.api.client({ fieldManager: "capmvm" });
-  readonly microvmClusters: LiveCache<MicrovmCluster> = new LiveCache(this.api, microvmClusters, microvmClusterIndexes);
-  readonly clusters: LiveCache<Cluster> = new LiveCache(this.api, clusters);
-  readonly microvmMachines: LiveCache<MicrovmMachine> = new LiveCache(this.api, microvmMachines, microvmMachineIndexes);
-  readonly ipAddressClaims: LiveCache<IpAddressClaim> = new LiveCache(this.api, ipAddressClaims);
+  readonly caches: {
+    readonly microvmClusters: LiveCache<MicrovmCluster>;
+    readonly clusters: LiveCache<Cluster>;
+    readonly microvmMachines: LiveCache<MicrovmMachine>;
+    readonly ipAddressClaims: LiveCache<IpAddressClaim>;
+  } = {
+    microvmClusters: new LiveCache<MicrovmCluster>(this.api, microvmClusters, microvmClusterIndexes),
+    clusters: new LiveCache<Cluster>(this.api, clusters),
+    microvmMachines: new LiveCache<MicrovmMachine>(this.api, microvmMachines, machineIndexes),
+    ipAddressClaims: new LiveCache<IpAddressClaim>(this.api, ipAddressClaims),
+  };
   readonly hosts: FakeHosts = new FakeHosts(this.clock);
-  /** What secrets are wrong for which endpoint. */
-  readonly faults: Map<string, Extract<ResolvedAccess, { ok: false }>["fault"]> = new Map();
-  readonly events: ToldEvent[] = [];
+  /** What is wrong with the secrets for which endpoint. */
+  readonly faults: Map<string, PlatformError> = new Map();
+  readonly told: ToldEvent[] = [];
   answer: ProbeAnswer = { answer: "nodes", message: "" };
   probed = 0;
 
-  readonly resolveAccess: ClusterDependencies["resolveAccess"] = async (_, endpoint) => {
+  readonly accessOf: ClusterDependencies["accessOf"] = async (_, endpoint) => {
     const fault = this.faults.get(endpoint);
-    return fault === undefined ? { ok: true, access: { endpoint } } : { ok: false, fault };
+    if (fault !== undefined) throw fault;
+    return { endpoint };
   };
 
   readonly probe = async (): Promise<ProbeAnswer> => {
@@ -59,8 +67,9 @@ export class ClusterWorld implements ClusterDependencies {
     return this.answer;
   };
 
-  readonly tellEvent: ClusterDependencies["tellEvent"] = (object, type, reason, message) => {
-    this.events.push({ object: object.metadata?.name ?? "", type, reason, message });
+  readonly events: ClusterDependencies["events"] = {
+    normal: (object, reason, message) => this.#tell(object, "Normal", reason, message),
+    warning: (object, reason, message) => this.#tell(object, "Warning", reason, message),
   };
 
   /** A Cluster and its MicrovmCluster of the same name, owned as Cluster API would have it. */
@@ -120,6 +129,10 @@ export class ClusterWorld implements ClusterDependencies {
 
   endpoint(key: ObjectKey): string {
     return this.microvmCluster(key).spec.controlPlaneEndpoint?.host ?? "";
+  }
+
+  #tell(object: KubernetesObject, type: ToldEvent["type"], reason: string, message: string): void {
+    this.told.push({ object: object.metadata?.name ?? "", type, reason, message });
   }
 }
 

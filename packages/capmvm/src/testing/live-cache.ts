@@ -7,7 +7,7 @@ import { Broadcast } from "@liquidmetal/foundation";
 import type { CacheChange, KubernetesObject, ObjectCache, ObjectKey, Resource } from "@liquidmetal/kubernetes";
 import type { FakeCluster } from "@liquidmetal/kubernetes/fake";
 
-export type Indexes<T> = Readonly<Record<string, (object: T) => readonly string[]>>;
+export type Indexes<T> = Readonly<Record<string, (object: T) => string | readonly string[] | undefined>>;
 
 export class LiveCache<T extends KubernetesObject> implements ObjectCache<T> {
   readonly isSynced = true;
@@ -49,7 +49,7 @@ export class LiveCache<T extends KubernetesObject> implements ObjectCache<T> {
   byIndex(name: string, value: string): readonly T[] {
     const index = this.#indexes[name];
     if (index === undefined) throw new Error(`the cache of ${this.#resource.kind} has no index ${name}`);
-    return this.list().filter((object) => index(object).includes(value));
+    return this.list().filter((object) => [index(object) ?? []].flat().includes(value));
   }
 
   async synced(): Promise<void> {}
