@@ -41,7 +41,7 @@ export function validateMicrovmMachine(
   checkAbandon(findings, machine);
   if (old === undefined) checkMachineSpec(findings, machine.spec, "spec");
   else checkChange(findings, machine, old);
-  if (machine.spec?.providerID !== old?.spec?.providerID) {
+  if (machine.spec?.providerID !== old?.spec?.providerID && !findings.refusedAt("spec.providerID")) {
     checkProviderId(findings, machine.spec?.providerID, "spec.providerID");
   }
   return findings.verdict();

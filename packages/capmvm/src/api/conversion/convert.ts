@@ -96,8 +96,7 @@ export function convertObject<T extends KubernetesObject>(object: T, desiredApiV
 }
 
 /**
- * What both versions can say. Content without its required fields (stored before there was a schema for it) becomes nothing at all, and all of it a loss: a list of
- * thousands must not fail for one of them.
+ * What both versions can say. Content without its required fields, which no API server lets in, becomes nothing at all: a list of thousands must not fail for one.
  */
 function carriedOver(kind: KindConversion, to: ApiVersion, content: object): object {
   try {
