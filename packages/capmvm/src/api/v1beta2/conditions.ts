@@ -34,7 +34,7 @@ export const clusterConditions = {
   EndpointAvailable: {
     means: "Whether the address of the control plane is known.",
     reasons: {
-      Available: "spec.controlPlaneEndpoint is set, or the Cluster has one.",
+      Available: "It is set in spec.controlPlaneEndpoint, or the Cluster has one.",
       WaitingForEndpoint: "Neither the Cluster, nor the MicrovmCluster, nor an address pool gives one yet.",
       WaitingForAddress: "The address was claimed from an IPAM provider that has not answered yet.",
       AddressPoolExhausted: "Every address of controlPlaneAddressPool is in use by another cluster.",
@@ -122,7 +122,7 @@ export const machineConditions = {
         "It was provisioned and its host knows it no more. It is not made again: remediation replaces the Machine.",
       NameTaken:
         "The host has a microVM of this name that was made for somebody else; it is neither adopted nor deleted.",
-      ProviderIDInvalid: "spec.providerID is not of the form microvm://<host:port>/<uid>, or was changed by hand.",
+      ProviderIDInvalid: "The field spec.providerID is not of the form microvm://<host:port>/<uid>, or was changed by hand.",
       UnknownState: "The host tells a state that is not known.",
       Deleting: "It is being deleted.",
       DeleteFailed: "Deleting it failed and is repeated.",
