@@ -21,11 +21,11 @@ import { clusterNameOf } from "./readiness.ts";
 import { ownerNamed } from "./reconcile.ts";
 
 /** The indexes that the cache of MicrovmMachines must have. */
-export const machineIndexes: Readonly<Record<"cluster" | "host", (machine: MicrovmMachine) => string | undefined>> = {
+export const machineIndexes: Readonly<Record<"cluster" | "host", (machine: MicrovmMachine) => readonly string[]>> = {
   /** "namespace/cluster". */
-  cluster: (machine) => `${machine.metadata?.namespace ?? ""}/${clusterNameOf(machine)}`,
+  cluster: (machine) => [`${machine.metadata?.namespace ?? ""}/${clusterNameOf(machine)}`],
   /** Endpoint of the host where its microVM is or shall be. */
-  host: endpointOf,
+  host: (machine) => [endpointOf(machine)].filter((endpoint) => endpoint !== undefined),
 };
 
 /** News of a host's free room come in bursts: machines that wait are woken this long after the first, milliseconds. */

@@ -5,7 +5,11 @@
 import { type Entropy, FakeClock } from "@liquidmetal/foundation";
 import {
   findCondition,
+  type KubernetesObject,
   type ObjectKey,
+  openCache,
+  type Resource,
+  type RunnableCache,
   type RunningController,
   RuntimeMetrics,
   silentLogger,
@@ -32,7 +36,6 @@ import { FakeHosts } from "../hosts/fake-hosts.ts";
 import type { AccessOf, MachineDependencies } from "../machine/dependencies.ts";
 import { machineController } from "../machine/machine-controller.ts";
 import { machineIndexes } from "../machine/wake-ups.ts";
-import { FollowingCache } from "./following-cache.ts";
 import { Life, mortalClient, mortalHosts } from "./mortal.ts";
 
 const namespace = "default";
@@ -154,16 +157,20 @@ export class MachineWorld {
   async start(life: Life = new Life(), more: Partial<MachineDependencies> = {}): Promise<LivingController> {
     const client = this.cluster.client({ fieldManager: "capmvm" });
     const following = new AbortController();
+    const cache = <T extends KubernetesObject>(
+      kind: Resource<T>,
+      indexes: Readonly<Record<string, (object: T) => readonly string[]>> = {},
+    ): RunnableCache<T> => openCache(client, kind, { indexes, clock: this.clock, entropy: this.#entropy });
     const caches = {
-      microvmMachines: new FollowingCache(client, microvmMachines, machineIndexes),
-      microvmClusters: new FollowingCache(client, microvmClusters),
-      machines: new FollowingCache(client, machines),
-      clusters: new FollowingCache(client, clusters),
-      machinePools: new FollowingCache(client, machinePools),
+      microvmMachines: cache(microvmMachines, machineIndexes),
+      microvmClusters: cache(microvmClusters),
+      machines: cache(machines),
+      clusters: cache(clusters),
+      machinePools: cache(machinePools),
     };
     const all = Object.values(caches);
-    for (const cache of all) void cache.follow(following.signal);
-    await Promise.all(all.map((cache) => cache.synced()));
+    for (const one of all) void one.start(following.signal);
+    await Promise.all(all.map((one) => one.synced()));
     const tell =
       (type: string) =>
       (object: MicrovmMachine | MicrovmCluster, reason: string): void => {
