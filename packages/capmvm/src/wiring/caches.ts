@@ -1,0 +1,96 @@
+/**
+ * What capmvm knows of the management cluster: one cache for each kind that it looks at, kept true by list and watch.
+ *
+ * Secrets are not among them: they are read one by one by their names, so that no list of all secrets is in memory, nor the right to list them in the role.
+ */
+import {
+  type CacheObserver,
+  type KubernetesClient,
+  type KubernetesObject,
+  type Logger,
+  openCache,
+  type Resource,
+  type RunnableCache,
+} from "@liquidmetal/kubernetes";
+import {
+  type Cluster,
+  clusters,
+  type IpAddressClaim,
+  ipAddressClaims,
+  type Machine,
+  type MachinePool,
+  type MicrovmCluster,
+  type MicrovmMachine,
+  type MicrovmMachinePool,
+  type MicrovmMachineTemplate,
+  machinePools,
+  machines,
+  microvmClusters,
+  microvmMachinePools,
+  microvmMachines,
+  microvmMachineTemplates,
+} from "../api/index.ts";
+import { microvmClusterIndexes } from "../cluster/index.ts";
+import { machineIndexes } from "../machine/wake-ups.ts";
+
+export interface Caches {
+  readonly clusters: RunnableCache<Cluster>;
+  readonly machines: RunnableCache<Machine>;
+  readonly machinePools: RunnableCache<MachinePool>;
+  readonly ipAddressClaims: RunnableCache<IpAddressClaim>;
+  readonly microvmClusters: RunnableCache<MicrovmCluster>;
+  readonly microvmMachines: RunnableCache<MicrovmMachine>;
+  readonly microvmMachinePools: RunnableCache<MicrovmMachinePool>;
+  readonly microvmMachineTemplates: RunnableCache<MicrovmMachineTemplate>;
+}
+
+export interface CachesOptions {
+  /** Absent = all namespaces. */
+  readonly namespace?: string;
+  readonly logger: Logger;
+}
+
+/** Nothing is asked before `runCaches`. */
+export function openCaches(client: KubernetesClient, options: CachesOptions): Caches {
+  const { namespace, logger } = options;
+  const settings = (kind: Resource): { observer: CacheObserver; namespace?: string } => ({
+    observer: observerOf(kind, logger),
+    ...(namespace !== undefined && { namespace }),
+  });
+  const open = <T extends KubernetesObject>(kind: Resource<T>): RunnableCache<T> =>
+    openCache(client, kind, settings(kind));
+  return {
+    clusters: open(clusters),
+    machines: open(machines),
+    machinePools: open(machinePools),
+    ipAddressClaims: open(ipAddressClaims),
+    microvmClusters: openCache(client, microvmClusters, {
+      ...settings(microvmClusters),
+      indexes: microvmClusterIndexes,
+    }),
+    microvmMachines: openCache(client, microvmMachines, { ...settings(microvmMachines), indexes: machineIndexes }),
+    microvmMachinePools: open(microvmMachinePools),
+    microvmMachineTemplates: open(microvmMachineTemplates),
+  };
+}
+
+/** Lists and watches until `signal` is aborted. Resolves when all have ended. */
+export async function runCaches(caches: Caches, signal: AbortSignal): Promise<void> {
+  await Promise.all(Object.values(caches).map((cache: RunnableCache<KubernetesObject>) => cache.start(signal)));
+}
+
+/** Resolves when every first list is in; logs those that are missing after a while, and goes on waiting. */
+export async function cachesSynced(caches: Caches, signal: AbortSignal): Promise<void> {
+  await Promise.all(Object.values(caches).map((cache: RunnableCache<KubernetesObject>) => cache.synced(signal)));
+}
+
+function observerOf({ plural, group }: Resource, logger: Logger): CacheObserver {
+  const resource = group === "" ? plural : `${plural}.${group}`;
+  return {
+    onListed: ({ objects, durationMs }) =>
+      logger.info("cache.listed", { resource, objects, durationMs: Math.round(durationMs) }),
+    onProblem: (error) => logger.warn("cache.stale", { resource, error }),
+    onRecovered: () => logger.info("cache.recovered", { resource }),
+    onDefect: (error) => logger.error("cache.defect", { resource, error }),
+  };
+}
