@@ -47,6 +47,7 @@ export type {
   ReconcileResult,
   Trigger,
 } from "./controller/controller.ts";
+export { type RuntimeCache, type RuntimeOptions, runRuntime, type Service } from "./controller/runtime.ts";
 export {
   type ControllerPorts,
   type RunningController,
@@ -98,7 +99,14 @@ export {
   type Resource,
   resource,
 } from "./object.ts";
+export {
+  type HealthCheck,
+  type HealthServer,
+  type HealthServerOptions,
+  startHealthServer,
+} from "./server/health-server.ts";
 export type { TlsOptions } from "./server/listener.ts";
+export { type MetricsServer, type MetricsServerOptions, startMetricsServer } from "./server/metrics-server.ts";
 export { RuntimeMetrics } from "./server/runtime-metrics.ts";
 export { type CertificateFiles, type ServingCertificate, watchCertificate } from "./server/serving-certificate.ts";
 export type {
@@ -120,6 +128,7 @@ export {
   type WebhookServerOptions,
 } from "./webhook/webhook-server.ts";
 export { type ApplyOwnedOptions, applyOwned, applyStatus } from "./write/apply.ts";
+export { keepOwnManagedFields } from "./write/owned-fields.ts";
 export {
   addFinalizer,
   type MergePatch,

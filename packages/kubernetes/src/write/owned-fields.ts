@@ -1,10 +1,11 @@
 /**
  * Would this apply change anything? Answered from what is there, so that a reconcile which finds all as wanted writes nothing.
  *
- * Two questions: does the object hold every wanted value, and does the manager own nothing that is no longer wanted? The second is answered from
- * `managedFields`; where a cache has dropped them, from the top-level fields that are there and not wanted (then one write too many is possible,
- * never one too few). Lists are compared whole, but `conditions` by type (others may own conditions beside ours).
+ * Two questions: does the object hold every wanted value, and does the manager own nothing that is no longer wanted? The second is answered from the
+ * manager's own entry in `managedFields`: let caches keep it (`keepOwnManagedFields`). Where it is missing, a status has to be exactly as wanted (one write
+ * too many when others write to it too, never one too few), while for the rest only what is wanted counts.
  *
+ * Lists are compared in order, except those whose elements have a unique type, name or endpoint (the server may keep them in another order).
  * Source: Kubernetes server-side apply, FieldsV1 ("f:" field, "k:" element by key, "v:" element by value, "." the thing itself).
  */
 import type { KubernetesObject } from "../object.ts";
@@ -22,16 +23,25 @@ export function isApplied(object: KubernetesObject, wanted: Fields, part: OwnedP
   const actual = object as Fields;
   if (!Object.entries(wanted).every(([name, value]) => holds(actual[name], value))) return false;
   const entries = object.metadata?.managedFields as readonly Fields[] | undefined;
-  if (entries === undefined || entries.length === 0) {
-    return Object.entries(wanted).every(([name, value]) => name === "metadata" || !hasMore(actual[name], value));
-  }
+  if (entries === undefined) return wanted["status"] === undefined || !hasMore(actual["status"], wanted["status"]);
   const own = entries.find(
-    (entry) =>
-      entry["manager"] === part.fieldManager &&
-      entry["operation"] === "Apply" &&
-      (entry["subresource"] ?? "") === part.subresource,
+    (entry) => isOwn(entry, part.fieldManager) && (entry["subresource"] ?? "") === part.subresource,
   );
   return own !== undefined && stillWanted(fieldsOf(own["fieldsV1"]), wanted);
+}
+
+/** For caches, as their `transform`: of `managedFields` only what `fieldManager` applied is kept, which is all that the check needs. */
+export function keepOwnManagedFields<T extends KubernetesObject>(fieldManager: string): (object: T) => T {
+  return (object) => {
+    const entries = object.metadata?.managedFields as readonly Fields[] | undefined;
+    if (entries === undefined) return object;
+    const own = entries.filter((entry) => isOwn(entry, fieldManager));
+    return { ...object, metadata: { ...object.metadata, managedFields: own } };
+  };
+}
+
+function isOwn(entry: Fields, fieldManager: string): boolean {
+  return entry["manager"] === fieldManager && entry["operation"] === "Apply";
 }
 
 /** Every wanted value is there; fields beside them are nobody's business here. */
@@ -39,11 +49,14 @@ function holds(actual: unknown, wanted: unknown, name = ""): boolean {
   if (wanted === undefined) return true;
   if (Array.isArray(wanted)) {
     if (!Array.isArray(actual)) return false;
-    if (name === "conditions")
-      return wanted.every((one) => actual.some((other) => sameType(one, other) && holds(other, one)));
     if (name === "finalizers") return wanted.every((one) => actual.includes(one));
     if (name === "ownerReferences") return wanted.every((one) => actual.some((other) => holds(other, one)));
-    return wanted.length === actual.length && wanted.every((one, index) => equal(actual[index], one));
+    const key = keyOfElements(wanted, actual);
+    if (key === undefined)
+      return wanted.length === actual.length && wanted.every((one, index) => equal(actual[index], one));
+    return wanted.every((one) =>
+      actual.some((other) => fieldsOf(other)[key] === fieldsOf(one)[key] && holds(other, one)),
+    );
   }
   if (isObject(wanted)) {
     return isObject(actual) && Object.entries(wanted).every(([key, value]) => holds(actual[key], value, key));
@@ -60,8 +73,30 @@ export function equal(a: unknown, b: unknown): boolean {
   return [...names].every((name) => equal(a[name], b[name]));
 }
 
+/** There is something beside what is wanted. */
 function hasMore(actual: unknown, wanted: unknown): boolean {
-  return isObject(actual) && isObject(wanted) && Object.keys(actual).some((name) => wanted[name] === undefined);
+  if (Array.isArray(actual) && Array.isArray(wanted)) {
+    const key = keyOfElements(wanted, actual);
+    if (key === undefined || actual.length > wanted.length) return actual.length > wanted.length;
+    return actual.some((one) =>
+      hasMore(
+        one,
+        wanted.find((other) => fieldsOf(other)[key] === fieldsOf(one)[key]),
+      ),
+    );
+  }
+  if (!isObject(actual) || !isObject(wanted)) return false;
+  return Object.entries(actual).some(([name, value]) => wanted[name] === undefined || hasMore(value, wanted[name]));
+}
+
+const elementKeys = ["type", "name", "endpoint", "id"] as const;
+
+/** The field by which the elements of both lists are told apart, if they are. */
+function keyOfElements(a: readonly unknown[], b: readonly unknown[]): string | undefined {
+  const tellsApart = (list: readonly unknown[], key: string): boolean =>
+    list.every((element) => isObject(element) && typeof element[key] === "string") &&
+    new Set(list.map((element) => fieldsOf(element)[key])).size === list.length;
+  return elementKeys.find((key) => tellsApart(a, key) && tellsApart(b, key));
 }
 
 /** Everything in the set of owned fields is still part of `wanted`. */
@@ -97,10 +132,6 @@ function parsed(json: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function sameType(a: unknown, b: unknown): boolean {
-  return isObject(a) && isObject(b) && a["type"] === b["type"];
 }
 
 function isObject(value: unknown): value is Fields {

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { FakeCluster } from "../fake/index.ts";
 import { type Condition, type KubernetesObject, resource } from "../object.ts";
 import { applyOwned, applyStatus } from "./apply.ts";
+import { keepOwnManagedFields } from "./owned-fields.ts";
 import { addFinalizer, removeFinalizer, setAnnotations, setOwnerReference } from "./patch.ts";
 
 interface Widget extends KubernetesObject {
@@ -69,6 +70,9 @@ describe("applying a status", () => {
     const { managedFields: _fields, ...metadata } = without.metadata ?? {};
     const bare = await applyStatus(client, widgets, { ...without, metadata }, { conditions: [condition("Ready")] }, us);
     assert.equal(bare.status?.ready, undefined);
+    const { managedFields: _again, ...plain } = bare.metadata ?? {};
+    const gone = { ...bare, metadata: plain };
+    assert.equal((await applyStatus(client, widgets, gone, { conditions: [] }, us)).status?.conditions?.length ?? 0, 0);
   });
 
   test("what others own stays, and makes nobody write", async () => {
@@ -84,9 +88,24 @@ describe("applying a status", () => {
     cluster.forgetCalls();
     assert.equal(await applyStatus(client, widgets, both, { conditions: [condition("Ready")] }, us), both);
     assert.deepEqual(cluster.writes(), {});
-    const again = await applyStatus(client, widgets, both, { conditions: [condition("Ready", "Still")] }, us);
+    const kept = keepOwnManagedFields<Widget>("us")(both);
+    assert.equal(kept.metadata?.managedFields?.length, 1);
+    assert.equal(await applyStatus(client, widgets, kept, { conditions: [condition("Ready")] }, us), kept);
+    assert.deepEqual(cluster.writes(), {});
+    const again = await applyStatus(client, widgets, kept, { conditions: [condition("Ready", "Still")] }, us);
     assert.deepEqual(again.status?.conditions?.map(({ type }) => type).toSorted(), ["Ready", "Theirs"]);
     assert.equal(again.status?.ready, true);
+  });
+
+  test("the server's order of keyed lists is no difference, that of other lists is one", async () => {
+    const { cluster, client, object } = await world();
+    const conditions = [condition("Ready"), condition("Paused")];
+    const written = await applyStatus(client, widgets, object, { addresses: ["a", "b"], conditions }, us);
+    const turned = { ...written, status: { ...written.status, conditions: conditions.toReversed() } };
+    assert.equal(await applyStatus(client, widgets, turned, { addresses: ["a", "b"], conditions }, us), turned);
+    assert.equal(cluster.calls.length, 1);
+    await applyStatus(client, widgets, turned, { addresses: ["b", "a"], conditions }, us);
+    assert.equal(cluster.calls.length, 2);
   });
 
   test("an object that is gone is not made anew, and its successor is left alone", async () => {
