@@ -145,7 +145,7 @@ export class FakeCluster {
     for (const watch of this.#server.watches) watch.end(how === "end" ? undefined : error);
   }
 
-  /** Open watches say nothing any more and do not end. */
+  /** Open watches say nothing any more, until their clients break them off as silent. */
   stallWatches(): void {
     for (const watch of this.#server.watches) watch.stall();
   }

@@ -78,6 +78,7 @@ export class FakeServer {
       namespace: options.namespace,
       selects: selection(options),
       version,
+      silenceMs: options.silenceMs ?? 90_000,
       timeoutMs: (options.timeoutSeconds ?? 600) * 1_000,
       signal: options.signal,
     });

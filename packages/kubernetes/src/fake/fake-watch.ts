@@ -1,5 +1,5 @@
 /** A watch of the fake API server: the changes after a version, then each new one; bookmarks, ends and silence as the test says. */
-import type { Clock } from "@liquidmetal/foundation";
+import type { Clock, Timer } from "@liquidmetal/foundation";
 import type { ApiError } from "../client/api-error.ts";
 import { type JsonObject, objectAt } from "./json.ts";
 import type { HistoryEntry, ObjectHistory } from "./object-history.ts";
@@ -17,6 +17,8 @@ export interface FakeWatchOptions {
   readonly selects: (object: JsonObject) => boolean;
   readonly version: number;
   readonly timeoutMs: number;
+  /** After so long in a stall, the client gives it up. */
+  readonly silenceMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -27,6 +29,7 @@ export class FakeWatch {
   #bookmarks = 0;
   #ended: { readonly error?: ApiError } | undefined;
   #stalled = false;
+  #silence: Timer | undefined;
   #wake: (() => void) | undefined;
 
   constructor(options: FakeWatchOptions) {
@@ -47,9 +50,12 @@ export class FakeWatch {
     this.#notify();
   }
 
-  /** Says nothing any more, and does not end by itself. */
+  /** Says nothing any more, until the client has had enough of the silence. */
   stall(): void {
+    if (this.#stalled) return;
     this.#stalled = true;
+    const { clock, silenceMs } = this.#options;
+    this.#silence = clock.timer(silenceMs, () => this.end(refused(0, "Silent", `nothing came for ${silenceMs} ms`)));
   }
 
   async *events(): AsyncGenerator<FakeWatchEvent> {
@@ -73,13 +79,14 @@ export class FakeWatch {
     } finally {
       changes[Symbol.dispose]();
       timer.cancel();
+      this.#silence?.cancel();
       signal?.removeEventListener("abort", abort);
     }
   }
 
   *#ready(): Generator<FakeWatchEvent> {
     const { history } = this.#options;
-    if (this.#position < history.compactedTo && this.#position < history.version) {
+    if (this.#position < history.compactedTo) {
       throw refused(410, "Expired", `too old resource version: ${this.#position} (${history.compactedTo})`);
     }
     for (const entry of history.since(this.#position)) {
@@ -87,7 +94,7 @@ export class FakeWatch {
       const event = this.#eventOf(entry);
       if (event !== undefined) yield event;
     }
-    for (; this.#bookmarks > 0; this.#bookmarks--) yield { type: "BOOKMARK", resourceVersion: String(history.version) };
+    for (; this.#bookmarks > 0; this.#bookmarks--) yield { type: "BOOKMARK", resourceVersion: String(this.#position) };
   }
 
   #eventOf(entry: HistoryEntry): FakeWatchEvent | undefined {
@@ -112,7 +119,7 @@ export class FakeWatch {
     const isReady = (): boolean =>
       signal?.aborted === true ||
       this.#ended !== undefined ||
-      (!this.#stalled && (this.#bookmarks > 0 || history.since(this.#position).length > 0));
+      (!this.#stalled && (this.#bookmarks > 0 || history.version > this.#position));
     if (isReady()) return;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
