@@ -38,7 +38,7 @@ export const clusterConditions = {
       WaitingForEndpoint: "Neither the Cluster, nor the MicrovmCluster, nor an address pool gives one yet.",
       WaitingForAddress: "The address was claimed from an IPAM provider that has not answered yet.",
       AddressPoolExhausted: "Every address of controlPlaneAddressPool is in use by another cluster.",
-      AddressPoolInvalid: "controlPlaneAddressPool cannot be used as it is; the message says why.",
+      AddressPoolInvalid: "The field controlPlaneAddressPool cannot be used as it is; the message says why.",
       EndpointChanged: "The Cluster and the MicrovmCluster name different endpoints.",
     },
   },
