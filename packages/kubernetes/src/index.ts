@@ -84,6 +84,8 @@ export {
   rules,
 } from "./crd/marks.ts";
 export { type StructuralSchema, structuralSchema } from "./crd/structural-schema.ts";
+export { type CoreEvent, type EventContent, events } from "./events/event.ts";
+export { EventRecorder, type EventRecorderOptions } from "./events/event-recorder.ts";
 export { type LeaderElectionOptions, leaderIdentity, runAsLeader } from "./leader-election/leader-elector.ts";
 export { type Lease, type LeaseSpec, leases } from "./leader-election/lease.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";
