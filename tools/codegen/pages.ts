@@ -5,6 +5,7 @@ import { type ErrorCode, type ErrorEntry, errorCatalogue } from "@liquidmetal/fo
 import { configKeys, keyNames } from "../../packages/host-agent/src/config/keys.ts";
 import { publishedRecipeSchema } from "../../packages/image-builder/src/recipe-language/published-schema.ts";
 import { capmvmManifests } from "./capmvm-manifests.ts";
+import { conditionReferencePage } from "./condition-reference.ts";
 import { recipeReferencePage } from "./recipe-reference.ts";
 
 export interface Page {
@@ -18,6 +19,7 @@ export function generatedPages(): readonly Page[] {
     { path: "docs/configuration.md", text: configurationPage() },
     { path: "docs/schema/recipe.schema.json", text: publishedRecipeSchema() },
     { path: "docs/image-recipes.md", text: recipeReferencePage() },
+    { path: "docs/capmvm-conditions.md", text: conditionReferencePage() },
     ...capmvmManifests(),
   ];
 }

@@ -48,7 +48,8 @@ export function reasonInV1alpha1(type: string, reason: string): string {
 }
 
 export function reasonInV1beta2(type: string, reason: string): string {
-  const row = renamed.has(type) ? conditionReasons.find(([, name]) => name === reason) : undefined;
+  // Ready repeats what it sums up.
+  const row = renamed.has(type) || type === "Ready" ? conditionReasons.find(([, name]) => name === reason) : undefined;
   return row?.[0] ?? reason;
 }
 

@@ -122,7 +122,8 @@ export const machineConditions = {
         "It was provisioned and its host knows it no more. It is not made again: remediation replaces the Machine.",
       NameTaken:
         "The host has a microVM of this name that was made for somebody else; it is neither adopted nor deleted.",
-      ProviderIDInvalid: "The field spec.providerID is not of the form microvm://<host:port>/<uid>, or was changed by hand.",
+      ProviderIDInvalid:
+        "The field spec.providerID is not of the form microvm://<host:port>/<uid>, or was changed by hand.",
       UnknownState: "The host tells a state that is not known.",
       Deleting: "It is being deleted.",
       DeleteFailed: "Deleting it failed and is repeated.",
