@@ -56,56 +56,56 @@ export class AddressAllocator {
   ): Promise<Allocation> {
     const pool = parseAddressPool(from.addresses);
     if (!pool.ok) return { outcome: "invalid", message: pool.error.map(({ message }) => message).join("; ") };
-    return await this.#turn.run(async () => {
-      const taken = takenAddresses(this.#cached(), cluster);
-      const wish = cluster.metadata?.annotations?.[addressClaimAnnotation];
-      const address = wish !== undefined && isFree(pool.value, taken, wish) ? wish : nextFree(pool.value, taken);
-      if (address === undefined) {
-        if (wish !== undefined) await this.#withdraw(cluster, signal);
-        return { outcome: "exhausted", message: exhaustion(from.addresses, pool.value, taken) };
-      }
-      return await this.#take(cluster, { host: address, port: from.port }, signal);
-    }, signal);
+    return await this.#turn.run(() => this.#next(cluster, pool.value, from, signal).catch(contendedIfConflict), signal);
+  }
+
+  async #next(
+    cluster: MicrovmCluster,
+    pool: AddressPool,
+    from: { readonly addresses: readonly string[]; readonly port: number },
+    signal: AbortSignal,
+  ): Promise<Allocation> {
+    const taken = takenAddresses(this.#cached(), cluster);
+    const wish = cluster.metadata?.annotations?.[addressClaimAnnotation];
+    const address = wish !== undefined && isFree(pool, taken, wish) ? wish : nextFree(pool, taken);
+    if (address === undefined) {
+      if (wish !== undefined) await this.#apply(cluster, {}, signal);
+      return { outcome: "exhausted", message: exhaustion(from.addresses, pool, taken) };
+    }
+    return await this.#take(cluster, { host: address, port: from.port }, signal);
   }
 
   async #take(cluster: MicrovmCluster, endpoint: ApiEndpoint, signal: AbortSignal): Promise<Allocation> {
-    try {
-      if (cluster.metadata?.annotations?.[addressClaimAnnotation] !== endpoint.host) {
-        await this.#apply(cluster, { metadata: { annotations: { [addressClaimAnnotation]: endpoint.host } } }, signal);
-      }
-      const world = await this.#fresh(signal);
-      const self = world.microvmClusters.find(({ metadata }) => metadata?.uid === cluster.metadata?.uid);
-      if (self?.metadata?.annotations?.[addressClaimAnnotation] !== endpoint.host) return { outcome: "contended" };
-      if (completeEndpoint(self.spec.controlPlaneEndpoint) !== undefined) return { outcome: "contended" };
-      if (takenAddresses(world, self).has(endpoint.host)) {
-        await this.#withdraw(self, signal);
-        return { outcome: "contended" };
-      }
-      const { resourceVersion } = self.metadata;
-      const written = { metadata: { resourceVersion }, spec: { controlPlaneEndpoint: endpoint } };
-      return { outcome: "allocated", endpoint, object: await this.#apply(self, written, signal) };
-    } catch (error) {
-      if (isConflict(error)) return { outcome: "contended" };
-      throw error;
+    if (cluster.metadata?.annotations?.[addressClaimAnnotation] !== endpoint.host) {
+      await this.#apply(cluster, { metadata: { annotations: { [addressClaimAnnotation]: endpoint.host } } }, signal);
     }
+    const world = await this.#fresh(signal);
+    const self = world.microvmClusters.find(({ metadata }) => metadata?.uid === cluster.metadata?.uid);
+    if (self?.metadata?.annotations?.[addressClaimAnnotation] !== endpoint.host) return { outcome: "contended" };
+    if (completeEndpoint(self.spec.controlPlaneEndpoint) !== undefined) return { outcome: "contended" };
+    if (takenAddresses(world, self).has(endpoint.host)) {
+      await this.#apply(self, {}, signal);
+      return { outcome: "contended" };
+    }
+    const written = await this.#apply(self, { spec: { controlPlaneEndpoint: endpoint } }, signal);
+    return { outcome: "allocated", endpoint, object: written };
   }
 
-  async #withdraw(cluster: MicrovmCluster, signal: AbortSignal): Promise<void> {
-    await this.#apply(cluster, {}, signal);
-  }
-
-  /** Never makes the object again if it is gone: the uid would not match. */
+  /**
+   * Onto the version that was read and no other: whoever applies less than before takes away what is missing, so a wish that is written late would take
+   * away an endpoint. Never makes the object again if it is gone: the uid would not match.
+   */
   async #apply(
     cluster: MicrovmCluster,
     fields: { readonly metadata?: object; readonly spec?: object },
     signal: AbortSignal,
   ): Promise<MicrovmCluster> {
     const { client, microvmClusters: cache } = this.#options;
-    const { uid, namespace = "", name = "" } = cluster.metadata ?? {};
+    const { uid, resourceVersion, namespace = "", name = "" } = cluster.metadata ?? {};
     const written = await client.apply(
       microvmClusters,
       { namespace, name },
-      { ...fields, metadata: { uid, ...fields.metadata } },
+      { ...fields, metadata: { uid, resourceVersion, ...fields.metadata } },
       { fieldManager: endpointManager, force: false, signal },
     );
     cache.learn(written);
@@ -132,6 +132,11 @@ export class AddressAllocator {
       microvmMachines: microvmMachines.list(namespace),
     };
   }
+}
+
+function contendedIfConflict(error: unknown): Allocation {
+  if (isConflict(error)) return { outcome: "contended" };
+  throw error;
 }
 
 function isFree(pool: AddressPool, taken: ReadonlyMap<string, string>, address: string): boolean {

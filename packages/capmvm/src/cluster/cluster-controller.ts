@@ -7,6 +7,7 @@ import {
   keyOf,
   type Trigger,
   toOwners,
+  watchFilter,
   watchObjects,
 } from "@liquidmetal/kubernetes";
 import { type Cluster, type MicrovmCluster, type MicrovmMachine, microvmClusters } from "../api/index.ts";
@@ -22,21 +23,22 @@ const numbersGatherMs = 2_000;
 export function clusterController(world: ClusterDependencies): ControllerOptions<MicrovmCluster> & Disposable {
   const probes = new ControlPlaneProbes(world);
   const reconciler = new ClusterReconciler(world, probes);
-  const { accepts = () => true } = world;
+  const { caches } = world;
+  const passes = watchFilter(world.watchFilter ?? "");
   return {
     name: "microvmcluster",
     resource: microvmClusters,
-    cache: world.microvmClusters,
+    cache: caches.microvmClusters,
     triggers: [
-      watchObjects(world.clusters, (cluster) => present(microvmClusterKey(cluster)), matters),
+      watchObjects(caches.clusters, (cluster) => present(microvmClusterKey(cluster)), matters),
       machinesTrigger(world),
-      watchObjects(world.ipAddressClaims, toOwners(microvmClusters)),
+      watchObjects(caches.ipAddressClaims, toOwners(microvmClusters)),
       freedAddressTrigger(world),
       hostsTrigger(world),
       probes,
     ],
     reconcile: (key, context) => reconciler.reconcile(key, context),
-    accepts: (object) => accepts(object) && !isExternallyManaged(object),
+    accepts: (object) => passes(object) && !isExternallyManaged(object),
     ...(world.concurrency === undefined ? {} : { concurrency: world.concurrency }),
     [Symbol.dispose]: () => probes[Symbol.dispose](),
   };
@@ -57,7 +59,7 @@ function matters(change: CacheChange<Cluster>): boolean {
 }
 
 /** A machine that comes, goes, or gets its host: counted, and waited for by a deletion. */
-function machinesTrigger({ microvmMachines, clusters }: ClusterDependencies): Trigger {
+function machinesTrigger({ caches: { microvmMachines, clusters } }: ClusterDependencies): Trigger {
   const clusterOf = (machine: MicrovmMachine): ReturnType<typeof microvmClusterKey> => {
     const key = clusterKeyOfMachine(machine);
     const cluster = key && clusters.get(key);
@@ -75,7 +77,7 @@ function machinesTrigger({ microvmMachines, clusters }: ClusterDependencies): Tr
 }
 
 /** An address that becomes free may be what others wait for. */
-function freedAddressTrigger({ microvmClusters: cache }: ClusterDependencies): Trigger {
+function freedAddressTrigger({ caches: { microvmClusters: cache } }: ClusterDependencies): Trigger {
   return {
     start: (enqueue) =>
       cache.onChange((change) => {
@@ -89,7 +91,7 @@ function freedAddressTrigger({ microvmClusters: cache }: ClusterDependencies): T
 }
 
 /** Health is told at once; numbers are gathered. */
-function hostsTrigger({ hosts, microvmClusters: cache }: ClusterDependencies): Trigger {
+function hostsTrigger({ hosts, caches: { microvmClusters: cache } }: ClusterDependencies): Trigger {
   return {
     start: (enqueue) =>
       hosts.onChange(({ type, endpoint }) => {

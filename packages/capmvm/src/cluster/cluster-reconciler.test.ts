@@ -1,6 +1,7 @@
 /** What a user sees of a MicrovmCluster in every state that it can be in. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { PlatformError } from "@liquidmetal/foundation";
 import type { ObjectKey, ReconcileResult } from "@liquidmetal/kubernetes";
 import { clusters, microvmClusters, microvmMachines } from "../api/index.ts";
 import { ClusterWorld, hostA, hostB, poolOf } from "../testing/cluster-world.ts";
@@ -45,7 +46,7 @@ test("a cluster with an endpoint and hosts is provisioned in one pass, and a sec
   await world.pass(key);
   assert.deepEqual(world.api.writes(), { "MicrovmCluster mergePatch": 1, "MicrovmCluster/status apply": 1 });
   assert.deepEqual(
-    world.events.map(({ reason }) => reason),
+    world.told.map(({ reason }) => reason),
     ["EndpointAvailable", "HostsAvailable", "Provisioned"],
   );
 });
@@ -206,7 +207,8 @@ test("a host that stays down takes no new control plane after a minute, and does
 test("a secret that is missing or cannot be used is said for its host, and looked for again", async () => {
   const world = new Reconciled(hostA, hostB);
   const key = world.addCluster("demo", { spec: { controlPlaneEndpoint: endpoint } });
-  world.faults.set(hostB, { reason: "AccessSecretMissing", message: 'the secret "tokens" is not there: create it' });
+  const words = 'the secret "tokens" is not there: create it';
+  world.faults.set(hostB, new PlatformError("HOST_ACCESS_INVALID", words, { details: { problem: "missing" } }));
   const result = await world.pass(key);
   assert.equal(
     world.condition(key, "HostsAvailable"),

@@ -58,18 +58,18 @@ export class ClusterReconciler {
   constructor(world: ClusterDependencies, probes: ControlPlaneProbes) {
     this.#world = world;
     this.#probes = probes;
-    this.#allocator = new AddressAllocator(world);
+    this.#allocator = new AddressAllocator({ ...world, ...world.caches });
     this.#secretLabels = new AccessSecretLabels(world.client);
   }
 
   async reconcile(key: ObjectKey, { signal }: ReconcileContext): Promise<ReconcileResult | undefined> {
-    const object = this.#world.microvmClusters.get(key);
+    const object = this.#world.caches.microvmClusters.get(key);
     if (object === undefined || isExternallyManaged(object)) {
       this.#forget(key, object);
       return undefined;
     }
     const owner = ownerClusterKey(object);
-    const cluster = owner === undefined ? undefined : this.#world.clusters.get(owner);
+    const cluster = owner === undefined ? undefined : this.#world.caches.clusters.get(owner);
     if (isPaused(cluster, object)) {
       this.#probes.forget(key);
       await this.#write(object, statusWhilePaused(object, cluster, this.#world.clock.nowMs()), signal);
@@ -86,16 +86,16 @@ export class ClusterReconciler {
     cluster: Cluster,
     signal: AbortSignal,
   ): Promise<ReconcileResult | undefined> {
-    const { client, clock, entropy, hosts, resolveAccess, microvmClusters: cache, microvmMachines } = this.#world;
+    const { client, clock, entropy, hosts, accessOf, caches } = this.#world;
     const held = await addFinalizer(client, microvmClusters, before, clusterFinalizer, { fieldManager, signal });
     if (held === undefined) return undefined;
-    cache.learn(held);
+    caches.microvmClusters.learn(held);
     await this.#secretLabels.ensure(held, signal);
-    const phase = await endpointPhase({ ...this.#world, allocator: this.#allocator }, cluster, held, signal);
+    const phase = await endpointPhase({ client, caches, allocator: this.#allocator }, cluster, held, signal);
     const object = phase.written ?? held;
-    const pool = await lookAtHosts(object, hosts, resolveAccess, signal);
+    const pool = await lookAtHosts(object, hosts, accessOf, signal);
     const domains = failureDomainsOf(pool, clock.nowMs());
-    const byEndpoint = machinesByEndpoint(machinesOf(object, microvmMachines));
+    const byEndpoint = machinesByEndpoint(machinesOf(object, caches.microvmMachines));
     const numbers = new Map([...byEndpoint].map(([endpoint, names]) => [endpoint, names.length]));
     const toldMs = this.#numbersToldMs.get(keyText(key));
     const statuses = hostStatusesOf(object, pool, numbers, toldMs, clock.monotonicMs());
@@ -141,7 +141,7 @@ export class ClusterReconciler {
     cluster: Cluster | undefined,
     signal: AbortSignal,
   ): Promise<undefined> {
-    const { client, clock, ipAddressClaims, microvmMachines } = this.#world;
+    const { client, clock, caches } = this.#world;
     this.#probes.forget(key);
     if (object.metadata?.finalizers?.includes(clusterFinalizer) !== true) return;
     const waiting = async (
@@ -151,12 +151,12 @@ export class ClusterReconciler {
       const findings: ClusterFindings = { conditions: { Deleting: said("True", reason, message) } };
       await this.#write(object, statusAfter(object, cluster, findings, clock.nowMs()), signal);
     };
-    const names = machinesOf(object, microvmMachines).map(({ metadata }) => metadata?.name ?? "");
+    const names = machinesOf(object, caches.microvmMachines).map(({ metadata }) => metadata?.name ?? "");
     if (names.length > 0) {
       const subject = names.length === 1 ? "1 MicrovmMachine is" : `${names.length} MicrovmMachines are`;
       return await waiting("WaitingForMachines", `${subject} still there: ${few(names.toSorted(), 5, ", ")}`);
     }
-    if (!(await releaseAddress(client, ipAddressClaims, object, signal))) {
+    if (!(await releaseAddress(client, caches.ipAddressClaims, object, signal))) {
       return await waiting("WaitingForAddressRelease", "the IPAM provider has not taken the address back yet");
     }
     await removeFinalizer(client, microvmClusters, object, clusterFinalizer, { fieldManager, signal });
@@ -164,12 +164,15 @@ export class ClusterReconciler {
   }
 
   async #write(object: MicrovmCluster, status: MicrovmClusterStatus, signal: AbortSignal): Promise<void> {
-    const { client, microvmClusters: cache, tellEvent } = this.#world;
+    const { client, caches, events } = this.#world;
     try {
       const written = await applyStatus(client, microvmClusters, object, status, { fieldManager, signal });
       if (written === object) return;
-      cache.learn(written);
-      for (const { type, reason, message } of eventsBetween(object, written)) tellEvent(written, type, reason, message);
+      caches.microvmClusters.learn(written);
+      for (const { type, reason, message } of eventsBetween(object, written)) {
+        if (type === "Normal") events.normal(written, reason, message);
+        else events.warning(written, reason, message);
+      }
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }

@@ -1,16 +1,10 @@
 /** Phase: the endpoint of the control plane, found, allocated, or claimed. Writes `spec.controlPlaneEndpoint` when it comes from a pool; never changes one. */
-import { isConflict, type KubernetesClient, type ObjectCache } from "@liquidmetal/kubernetes";
+import { isConflict, type KubernetesClient } from "@liquidmetal/kubernetes";
 import { canonicalHost } from "../address/ip-address.ts";
-import {
-  type ApiEndpoint,
-  type Cluster,
-  fieldManager,
-  type IpAddressClaim,
-  type MicrovmCluster,
-  microvmClusters,
-} from "../api/index.ts";
+import { type ApiEndpoint, type Cluster, fieldManager, type MicrovmCluster, microvmClusters } from "../api/index.ts";
 import type { AddressAllocator } from "./address-allocation.ts";
 import { claimAddress } from "./address-claim.ts";
+import type { ClusterCaches } from "./cluster-dependencies.ts";
 import { type Said, said } from "./cluster-findings.ts";
 import { type EndpointSource, endpointSource, formatEndpoint } from "./endpoint.ts";
 import { takenAddresses } from "./taken-addresses.ts";
@@ -28,9 +22,7 @@ export interface EndpointPhase {
 export interface EndpointPhaseOptions {
   readonly client: KubernetesClient;
   readonly allocator: AddressAllocator;
-  readonly microvmClusters: ObjectCache<MicrovmCluster>;
-  readonly clusters: ObjectCache<Cluster>;
-  readonly ipAddressClaims: ObjectCache<IpAddressClaim>;
+  readonly caches: ClusterCaches;
 }
 
 export async function endpointPhase(
@@ -100,9 +92,9 @@ async function claimed(
   { poolRef, port }: Extract<EndpointSource, { from: "pool" }>,
   signal: AbortSignal,
 ): Promise<EndpointPhase> {
-  const { client, ipAddressClaims } = options;
+  const { client, caches } = options;
   const clusterName = cluster.metadata?.name ?? "";
-  const claim = await claimAddress(client, ipAddressClaims, object, { poolRef, clusterName }, signal);
+  const claim = await claimAddress(client, caches.ipAddressClaims, object, { poolRef, clusterName }, signal);
   if (claim.state === "waiting") return { condition: said("False", "WaitingForAddress", claim.message) };
   if (claim.state === "invalid") return { condition: said("False", "AddressPoolInvalid", claim.message) };
   const holder = holderOf(options, object, claim.address);
@@ -115,7 +107,7 @@ async function claimed(
   const patch = { metadata: { uid, resourceVersion }, spec: { controlPlaneEndpoint: endpoint } };
   try {
     const written = await client.mergePatch(microvmClusters, { namespace, name }, patch, { fieldManager, signal });
-    options.microvmClusters.learn(written);
+    caches.microvmClusters.learn(written);
     return { condition: said("True", "Available"), endpoint, written };
   } catch (error) {
     if (!isConflict(error)) throw error;
@@ -124,7 +116,7 @@ async function claimed(
 }
 
 function holderOf(options: EndpointPhaseOptions, object: MicrovmCluster, address: string): string | undefined {
-  const { microvmClusters, clusters } = options;
+  const { microvmClusters, clusters } = options.caches;
   const world = { microvmClusters: microvmClusters.list(), clusters: clusters.list(), microvmMachines: [] };
   return takenAddresses(world, object).get(canonicalHost(address));
 }

@@ -10,7 +10,6 @@ import {
   clusterApiNames,
   infrastructureGroup,
   type MicrovmCluster,
-  type MicrovmMachine,
 } from "../api/index.ts";
 
 /** The owning Cluster, in the same namespace. Undefined = nobody has taken it yet. */
@@ -43,24 +42,9 @@ export function indexKey({ namespace, name }: ObjectKey): string {
   return `${namespace}/${name}`;
 }
 
-/** Indexes that the caches of MicrovmClusters and MicrovmMachines must have for the reconcilers of this folder and of machine pools. */
+/** Indexes that the cache of MicrovmClusters must have for this folder. */
 export const microvmClusterIndexes = {
   /** By endpoint of each host of the pool. */
   host: (cluster: MicrovmCluster): readonly string[] =>
     cluster.spec.placement.staticPool.hosts.map(({ endpoint }) => endpoint),
-} as const;
-
-export const microvmMachineIndexes = {
-  /** By namespace and name of the Cluster. */
-  cluster: (machine: MicrovmMachine): readonly string[] => {
-    const key = clusterKeyOfMachine(machine);
-    return key === undefined ? [] : [indexKey(key)];
-  },
-  /** By namespace and name of the MicrovmMachinePool that made it. */
-  machinePool: (machine: MicrovmMachine): readonly string[] =>
-    (machine.metadata?.ownerReferences ?? [])
-      .filter(
-        ({ apiVersion, kind }) => kind === "MicrovmMachinePool" && apiVersion.split("/")[0] === infrastructureGroup,
-      )
-      .map(({ name }) => indexKey({ namespace: machine.metadata?.namespace ?? "", name })),
 } as const;

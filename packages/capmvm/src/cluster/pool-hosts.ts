@@ -3,6 +3,7 @@
  *
  * A host whose access cannot be resolved (a secret is missing or cannot be used) is not asked; its fault stands in its place.
  */
+import { PlatformError } from "@liquidmetal/foundation";
 import type { MicrovmCluster, MicrovmHost } from "../api/index.ts";
 import type { Host, HostAccess, HostFacts, HostHealth, Hosts } from "../hosts/host.ts";
 
@@ -13,12 +14,15 @@ export interface AccessFault {
   readonly message: string;
 }
 
-export type ResolvedAccess =
-  | { readonly ok: true; readonly access: HostAccess }
-  | { readonly ok: false; readonly fault: AccessFault };
-
-/** From a MicrovmCluster and an endpoint to the access: reads the secrets that `hostAccess` names. Rejects only when the API server cannot be asked. */
-export type ResolveAccess = (cluster: MicrovmCluster, endpoint: string, signal: AbortSignal) => Promise<ResolvedAccess>;
+/**
+ * How a host is reached with what a MicrovmCluster says: reads the secrets that `hostAccess` names.
+ * Throws HOST_ACCESS_INVALID when one is missing or cannot be used.
+ */
+export type AccessOf = (
+  cluster: MicrovmCluster | undefined,
+  endpoint: string,
+  options: { readonly signal: AbortSignal },
+) => Promise<HostAccess>;
 
 export interface PoolHost {
   readonly spec: MicrovmHost;
@@ -31,17 +35,27 @@ export interface PoolHost {
 export async function lookAtHosts(
   cluster: MicrovmCluster,
   hosts: Hosts,
-  resolveAccess: ResolveAccess,
+  accessOf: AccessOf,
   signal: AbortSignal,
 ): Promise<readonly PoolHost[]> {
   return await Promise.all(
     cluster.spec.placement.staticPool.hosts.map(async (spec): Promise<PoolHost> => {
-      const resolved = await resolveAccess(cluster, spec.endpoint, signal);
-      if (!resolved.ok) return { spec, health: notAsked(resolved.fault), facts: undefined, fault: resolved.fault };
-      const host: Host = hosts.host(resolved.access);
-      return { spec, health: host.health(), facts: host.facts() };
+      try {
+        const host: Host = hosts.host(await accessOf(cluster, spec.endpoint, { signal }));
+        return { spec, health: host.health(), facts: host.facts() };
+      } catch (error) {
+        const fault = faultOf(error);
+        if (fault === undefined) throw error;
+        return { spec, health: notAsked(fault), facts: undefined, fault };
+      }
     }),
   );
+}
+
+function faultOf(error: unknown): AccessFault | undefined {
+  if (!(error instanceof PlatformError) || error.code !== "HOST_ACCESS_INVALID") return undefined;
+  const missing = error.details["problem"] === "missing";
+  return { reason: missing ? "AccessSecretMissing" : "AccessSecretInvalid", message: error.message };
 }
 
 function notAsked({ message }: AccessFault): HostHealth {

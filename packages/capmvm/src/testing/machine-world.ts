@@ -154,7 +154,7 @@ export class MachineWorld {
   }
 
   /** Another process with the controller; waits until its caches are filled. */
-  async start(life: Life = new Life(), more: Partial<MachineDependencies> = {}): Promise<LivingController> {
+  async start(life: Life = new Life(this.clock), more: Partial<MachineDependencies> = {}): Promise<LivingController> {
     const client = this.cluster.client({ fieldManager: "capmvm" });
     const following = new AbortController();
     const cache = <T extends KubernetesObject>(

@@ -1,24 +1,30 @@
 /**
  * One life of a process in a test: its calls to the world are counted, and at one of them it dies.
  *
- * Dead before a call: the call has no effect. Dead after it: it has its effect, and nobody gets the answer. Either way nothing that this life still
- * awaits ever goes on, as with a process that is gone.
+ * Dead before a call: the call has no effect. Dead after it: it has its effect, and nobody gets the answer. Dead in the midst of it: it has its effect
+ * when others may have gone on already. Nothing that this life still awaits ever goes on, as with a process that is gone.
  */
+import type { Clock } from "@liquidmetal/foundation";
 import type { KubernetesClient } from "@liquidmetal/kubernetes";
 import type { Host, HostAccess, HostChange, Hosts } from "../hosts/host.ts";
 
 export interface Death {
   /** Number of the call, from 1. */
   readonly call: number;
-  readonly moment: "before" | "after";
+  readonly moment: "before" | "after" | "amid";
 }
+
+/** How late a call still has its effect when its caller died in the midst of it, milliseconds. */
+const lateMs = 10_000;
 
 export class Life {
   readonly calls: string[] = [];
+  readonly #clock: Clock;
   readonly #death: Death | undefined;
   #dead = false;
 
-  constructor(death?: Death) {
+  constructor(clock: Clock, death?: Death) {
+    this.#clock = clock;
     this.#death = death;
   }
 
@@ -34,7 +40,8 @@ export class Life {
     if (this.#dead) return await never<T>();
     this.calls.push(name);
     const here = this.calls.length === this.#death?.call ? this.#death.moment : undefined;
-    if (here === "before") this.#dead = true;
+    if (here === "before" || here === "amid") this.#dead = true;
+    if (here === "amid") this.#clock.timer(lateMs, () => void settled(work));
     if (this.#dead) return await never<T>();
     const ended = await settled(work);
     if (here === "after") this.#dead = true;
