@@ -54,10 +54,19 @@ function interfaceToWire(nic: MicroVmRequest["interfaces"][number]): NonNullable
     deviceId: nic.device,
     type: nic.type === "tap" ? NetworkInterface_IfaceType.TAP : NetworkInterface_IfaceType.MACVTAP,
     guestMac: nic.mac,
-    ...(address === undefined ? {} : { address: { address, nameservers: [...nameservers], ...defined({ gateway }) } }),
+    ...(address === undefined
+      ? {}
+      : {
+          address: { address, nameservers: [...nameservers], ...defined({ gateway: gatewayToWire(gateway, address) }) },
+        }),
     // An override without a name in it kills upstream's daemon.
     ...(bridge ? { overrides: { bridgeName: bridge } } : {}),
   };
+}
+
+/** flintlock wants a prefix length on the gateway too; it is that of the address. */
+function gatewayToWire(gateway: string | undefined, address: string): string | undefined {
+  return gateway === undefined || gateway.includes("/") ? gateway : `${gateway}/${address.split("/")[1] ?? ""}`;
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

@@ -53,6 +53,14 @@ test("a request has no empty options, labels with the identity, and metadata as 
   assert.equal(Buffer.from(said.metadata?.["meta-data"] ?? "", "base64").toString(), "machine_identity: uid-1\n");
 });
 
+test("a gateway goes out with a prefix length, as flintlock wants it", () => {
+  const nic = { device: "eth1", type: "tap", mac: "02:00:00:00:00:01", address: "10.0.0.5/24" } as const;
+  const gatewayOf = (gateway: string): string | undefined =>
+    requestToWire({ ...request, interfaces: [{ ...nic, gateway }] }).interfaces?.[0]?.address?.gateway;
+  assert.equal(gatewayOf("10.0.0.1"), "10.0.0.1/24");
+  assert.equal(gatewayOf("10.0.0.1/16"), "10.0.0.1/16");
+});
+
 test("identities are found in YAML however it is quoted, and not where there is none", () => {
   const rows: readonly [string, string | undefined][] = [
     ["machine_identity: abc-1\n", "abc-1"],

@@ -19,12 +19,13 @@ export function checkInterfaces(findings: Findings, spec: MicrovmMachineSpec, pa
   }
 }
 
+/** flintlock's own rule, and the length that Linux gives. */
 function checkName(findings: Findings, { guestDeviceName }: MicrovmNetworkInterface, at: string): void {
-  if (!/^[^/@:\s]{1,15}$/.test(guestDeviceName) || guestDeviceName === "." || guestDeviceName === "..") {
+  if (!/^[a-z][a-z0-9_]{0,14}$/.test(guestDeviceName)) {
     findings.refuse(
       `${at}.guestDeviceName`,
       "Invalid",
-      `${JSON.stringify(guestDeviceName)} is no name for a network device: give 1 to 15 characters without /, @, : and spaces, as in eth1`,
+      `${JSON.stringify(guestDeviceName)} is no name for a guest's network device: give 1 to 15 lower-case letters, digits or _, as in eth1`,
     );
   }
   if (guestDeviceName === "eth0") {
@@ -50,6 +51,8 @@ function checkMac(findings: Findings, { guestMac }: MicrovmNetworkInterface, at:
   const first = Number.parseInt(mac.slice(0, 2), 16);
   if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)) {
     findings.refuse(`${at}.guestMac`, "Invalid", `"${guestMac}" is no MAC address, as in 02:00:00:00:00:01`);
+  } else if (mac === "00:00:00:00:00:00") {
+    findings.refuse(`${at}.guestMac`, "Invalid", "must not be all zero; leave it out to get a random one");
   } else if ((first & 1) === 1) {
     findings.refuse(`${at}.guestMac`, "Invalid", `"${guestMac}" is a group address: the first byte must be even`);
   }
