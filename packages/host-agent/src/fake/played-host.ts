@@ -10,7 +10,9 @@ import {
   type Subscription,
   systemEntropy,
   type Timer,
+  unwrap,
 } from "@liquidmetal/foundation";
+import { NoCloudMetadata } from "@liquidmetal/guest-metadata";
 import {
   type EventRecord,
   type GuestExit,
@@ -36,6 +38,9 @@ export interface PlayedHostOptions {
   /** Accepts a second microVM of one name, as upstream does, and knows no capacity. */
   readonly likeUpstream: boolean;
 }
+
+/** Checks metadata as the agent does, and never writes any. */
+const metadata = new NoCloudMetadata();
 
 export class PlayedHost implements Application {
   facts: PlayedFacts;
@@ -94,8 +99,16 @@ export class PlayedHost implements Application {
     uid: string,
     desired: "running" | "paused" | "stopped",
   ): Promise<Result<MicroVmRecord, PlatformError>> {
-    if (!this.#records.has(uid)) return { ok: false, error: missing(uid) };
-    return { ok: true, value: this.#update(uid, { desired, phase: desired }, `Asked${desired}`) };
+    const record = this.#records.get(uid);
+    if (record === undefined) return { ok: false, error: missing(uid) };
+    const { phase, guest } = record;
+    if (desired === "running" && phase !== "paused" && phase !== "running") {
+      const asked = this.#update(uid, { desired, phase: "pending" }, "StartRequested");
+      this.#later(uid, 0, () => this.start(uid));
+      return { ok: true, value: asked };
+    }
+    const ready = desired === "stopped" ? { guest: { ready: false, addresses: guest.addresses } } : {};
+    return { ok: true, value: this.#update(uid, { desired, phase: desired, ...ready }, `${desired}Requested`) };
   }
 
   async reboot(uid: string): Promise<Result<MicroVmRecord, PlatformError>> {
@@ -241,7 +254,9 @@ export class PlayedHost implements Application {
     }
     const life = this.lifeOf(spec);
     const record = draftRecord(this.#nextUid(), spec, this.#clock);
-    const { uid } = record;
+    const { uid, made } = record;
+    const interfaces = Object.values(made.interfaces);
+    unwrap(metadata.documents({ uid, spec, interfaces, directory: made.directory }));
     this.#lives.set(uid, { life, timers: new Set() });
     this.#records.insert(record, { reason: "Accepted", message: "accepted for the hypervisor fake" });
     this.#begin(uid, spec, life);
