@@ -7,15 +7,15 @@
  *     await server.kubectl(["apply", "--server-side", "-f", "-"], yamlOrJson)
  *     await server.process("kube-apiserver").restart()       // kill -9, then up again on the same port; also kill(), start(), pause(), resume()
  *
- * It is gone with the block, and with the process that started it however that ends. Several may run side by side. Logs lie in `server.directory/log` until then;
- * a failed start names the end of the log.
+ * It is gone with the block, and with the process that started it however that ends. Several may run side by side. Logs lie in `server.directory/log` until then
+ * (LM_TEST_LOGS=<folder> keeps them there); a failed start names the end of the log.
  *
  * The programs are compiled before tests run (`npm test` does it; some ten minutes on a machine that has none of them, then never again).
  */
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type ApiPlaneOptions, ManagementPlane } from "@liquidmetal/management-plane";
 import { preparedPrograms } from "./management/prepared-programs.ts";
 
@@ -84,6 +84,8 @@ async function served(plane: ManagementPlane, directory: string): Promise<ApiSer
     kubectl: (args, input) => runKubectl(plane.programs.kubectl, plane.kubeconfigFile, args, input),
     [Symbol.asyncDispose]: async () => {
       await plane.kill();
+      const kept = process.env["LM_TEST_LOGS"];
+      if (kept !== undefined) await cp(join(directory, "log"), join(kept, basename(directory)), { recursive: true });
       await remove(directory);
     },
   };

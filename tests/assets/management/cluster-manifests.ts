@@ -6,6 +6,8 @@ export interface ClusterManifestsOptions {
   readonly cluster: PlayedCluster;
   /** Endpoints of hosts. */
   readonly hosts: readonly string[];
+  /** Endpoints of those that take no control planes. */
+  readonly workersOnly?: readonly string[];
   readonly controlPlanes: number;
   readonly workers: number;
   readonly version?: string;
@@ -22,7 +24,7 @@ const controlPlane = "controlplane.cluster.x-k8s.io";
 export const kubernetesVersion = "v1.36.3";
 
 export function clusterManifests(options: ClusterManifestsOptions): readonly Manifest[] {
-  const { cluster, hosts, controlPlanes, workers, version = kubernetesVersion } = options;
+  const { cluster, hosts, controlPlanes, workers, version = kubernetesVersion, workersOnly = [] } = options;
   const { name, namespace, endpoint } = cluster;
   const object = (group: string, kind: string, objectName: string, spec: object): Manifest => ({
     apiVersion: `${group}/v1beta2`,
@@ -33,7 +35,11 @@ export function clusterManifests(options: ClusterManifestsOptions): readonly Man
   return [
     object(infrastructure, "MicrovmCluster", name, {
       controlPlaneEndpoint: endpoint,
-      placement: { staticPool: { hosts: hosts.map((each) => ({ endpoint: each })) } },
+      placement: {
+        staticPool: {
+          hosts: hosts.map((each) => ({ endpoint: each, controlPlaneAllowed: !workersOnly.includes(each) })),
+        },
+      },
       ...options.microvmCluster,
     }),
     object(core, "Cluster", name, {
