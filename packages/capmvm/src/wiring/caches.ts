@@ -5,8 +5,10 @@
  */
 import {
   type CacheObserver,
+  type CacheOptions,
   type KubernetesClient,
   type KubernetesObject,
+  keepOwnManagedFields,
   type Logger,
   openCache,
   type Resource,
@@ -15,6 +17,7 @@ import {
 import {
   type Cluster,
   clusters,
+  fieldManager,
   type IpAddressClaim,
   ipAddressClaims,
   type Machine,
@@ -33,6 +36,8 @@ import {
 import { microvmClusterIndexes } from "../cluster/index.ts";
 import { machineIndexes } from "../machine/wake-ups.ts";
 
+type IndexFunctions<T extends KubernetesObject> = NonNullable<CacheOptions<T>["indexes"]>;
+
 export interface Caches {
   readonly clusters: RunnableCache<Cluster>;
   readonly machines: RunnableCache<Machine>;
@@ -50,7 +55,7 @@ export interface CachesOptions {
   readonly logger: Logger;
 }
 
-/** Nothing is asked before `runCaches`. */
+/** Nothing is asked before they are started. */
 export function openCaches(client: KubernetesClient, options: CachesOptions): Caches {
   const { namespace, logger } = options;
   const settings = (kind: Resource): { observer: CacheObserver; namespace?: string } => ({
@@ -59,29 +64,19 @@ export function openCaches(client: KubernetesClient, options: CachesOptions): Ca
   });
   const open = <T extends KubernetesObject>(kind: Resource<T>): RunnableCache<T> =>
     openCache(client, kind, settings(kind));
+  /** What we write: with our own entry of the managed fields, by which a restart sees that nothing has to be written again. */
+  const openOurs = <T extends KubernetesObject>(kind: Resource<T>, indexes: IndexFunctions<T> = {}): RunnableCache<T> =>
+    openCache(client, kind, { ...settings(kind), indexes, transform: keepOwnManagedFields(fieldManager) });
   return {
     clusters: open(clusters),
     machines: open(machines),
     machinePools: open(machinePools),
     ipAddressClaims: open(ipAddressClaims),
-    microvmClusters: openCache(client, microvmClusters, {
-      ...settings(microvmClusters),
-      indexes: microvmClusterIndexes,
-    }),
-    microvmMachines: openCache(client, microvmMachines, { ...settings(microvmMachines), indexes: machineIndexes }),
-    microvmMachinePools: open(microvmMachinePools),
-    microvmMachineTemplates: open(microvmMachineTemplates),
+    microvmClusters: openOurs(microvmClusters, microvmClusterIndexes),
+    microvmMachines: openOurs(microvmMachines, machineIndexes),
+    microvmMachinePools: openOurs(microvmMachinePools),
+    microvmMachineTemplates: openOurs(microvmMachineTemplates),
   };
-}
-
-/** Lists and watches until `signal` is aborted. Resolves when all have ended. */
-export async function runCaches(caches: Caches, signal: AbortSignal): Promise<void> {
-  await Promise.all(Object.values(caches).map((cache: RunnableCache<KubernetesObject>) => cache.start(signal)));
-}
-
-/** Resolves when every first list is in; logs those that are missing after a while, and goes on waiting. */
-export async function cachesSynced(caches: Caches, signal: AbortSignal): Promise<void> {
-  await Promise.all(Object.values(caches).map((cache: RunnableCache<KubernetesObject>) => cache.synced(signal)));
 }
 
 function observerOf({ plural, group }: Resource, logger: Logger): CacheObserver {

@@ -2,84 +2,106 @@
 import type { Clock, Entropy } from "@liquidmetal/foundation";
 import {
   type ControllerOptions,
+  type ControllerPorts,
   connectCluster,
+  type EventRecorder,
   type KubernetesClient,
   type KubernetesObject,
   type Logger,
   type RunningController,
-  type RuntimeMetrics,
   startController,
 } from "@liquidmetal/kubernetes";
-import type { MicrovmCluster, MicrovmMachine } from "../api/index.ts";
+import { type MicrovmCluster, type MicrovmMachine, microvmClusters, microvmMachines } from "../api/index.ts";
 import { clusterController, controlPlaneProbe } from "../cluster/index.ts";
 import type { Settings } from "../command-line/settings.ts";
-import { HostAccesses, openHosts, secretReader } from "../hosts/index.ts";
+import { HostAccesses, type Hosts, openHosts, secretReader } from "../hosts/index.ts";
 import { machineController } from "../machine/machine-controller.ts";
 import type { Caches } from "./caches.ts";
 import { userAgent } from "./management-cluster.ts";
+import { type ObjectEvents, objectEvents } from "./object-events.ts";
 
 export interface ControllersOptions {
   readonly settings: Settings;
   readonly client: KubernetesClient;
   readonly caches: Caches;
+  /** Uid of the namespace kube-system: by it hosts know whose microVMs are whose. */
   readonly managementPlane: string;
-  readonly events: ObjectEvents;
+  readonly recorder: EventRecorder;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly logger: Logger;
-  readonly metrics: RuntimeMetrics;
 }
 
-/** Tells people, beside an object, that something happened. Never fails and never waits. */
-export interface ObjectEvents {
-  normal(object: KubernetesObject, reason: string, message: string): void;
-  warning(object: KubernetesObject, reason: string, message: string): void;
-}
+export class Controllers implements AsyncDisposable {
+  readonly #options: ControllersOptions;
+  readonly #hosts: Hosts;
+  readonly #accesses: HostAccesses;
+  readonly #events: ObjectEvents;
+  readonly #stack: AsyncDisposableStack = new AsyncDisposableStack();
 
-export interface Controllers {
-  /** Ends what works and lets go of the hosts: within `graceMs`, then what still runs is aborted with `reason`. */
-  stop(options: { readonly graceMs: number; readonly reason: unknown }): Promise<void>;
-}
+  /** The caches have to be synced. */
+  constructor(options: ControllersOptions) {
+    const { client, clock, entropy, caches, recorder } = options;
+    this.#options = options;
+    this.#events = objectEvents(recorder, [microvmClusters, microvmMachines]);
+    this.#hosts = this.#stack.use(openHosts({ clock, entropy }));
+    this.#accesses = this.#stack.use(new HostAccesses({ hosts: this.#hosts, read: secretReader(client), clock }));
+    this.#stack.use(
+      caches.microvmClusters.onChange((change) => {
+        if (change.type === "deleted") this.#accesses.forget(change.object);
+      }),
+    );
+  }
 
-/** The caches have to be synced. */
-export function startControllers(options: ControllersOptions): Controllers {
-  const { settings, client, caches, events, clock, entropy, logger, metrics } = options;
-  const { concurrency, watchFilter = "", namespace } = settings;
-  const hosts = openHosts({ clock, entropy });
-  const accesses = new HostAccesses({ hosts, read: secretReader(client), clock });
-  const shared = { client, hosts, accessOf: accesses.accessOf, events, clock, watchFilter };
-  const probe = controlPlaneProbe({
-    client,
-    connect: (configuration) => connectCluster({ configuration, userAgent, connections: 1 }),
-  });
-  const cluster = clusterController({
-    ...shared,
-    caches,
-    probe,
-    entropy,
-    concurrency: concurrency.cluster,
-    ...(namespace !== undefined && { namespace }),
-  });
-  const forgotten = caches.microvmClusters.onChange((change) => {
-    if (change.type === "deleted") accesses.forget(change.object);
-  });
-  const machine = machineController({
-    ...shared,
-    caches,
-    logger,
-    managementPlane: options.managementPlane,
-    concurrency: concurrency.machine,
-  });
-  const start = <T extends KubernetesObject>(controller: ControllerOptions<T>): RunningController =>
-    startController({ ...controller, resyncPeriodMs: settings.syncPeriodMs }, { clock, entropy, logger, metrics });
-  const running: readonly RunningController[] = [start<MicrovmCluster>(cluster), start<MicrovmMachine>(machine)];
-  return {
-    stop: async (how) => {
-      await Promise.all(running.map((controller) => controller.stop(how)));
-      forgotten[Symbol.dispose]();
-      cluster[Symbol.dispose]();
-      accesses[Symbol.dispose]();
-      await hosts[Symbol.asyncDispose]();
-    },
-  };
+  startClusters(ports: ControllerPorts): RunningController {
+    const { settings, client, caches, entropy } = this.#options;
+    const probe = controlPlaneProbe({
+      client,
+      connect: (configuration) => connectCluster({ configuration, userAgent, connections: 1 }),
+    });
+    const controller = clusterController({
+      ...this.#shared(),
+      caches,
+      probe,
+      entropy,
+      concurrency: settings.concurrency.cluster,
+      ...(settings.namespace !== undefined && { namespace: settings.namespace }),
+    });
+    this.#stack.use(controller);
+    return this.#start<MicrovmCluster>(controller, ports);
+  }
+
+  startMachines(ports: ControllerPorts): RunningController {
+    const { settings, caches, logger, managementPlane } = this.#options;
+    const concurrency = settings.concurrency.machine;
+    const controller = machineController({ ...this.#shared(), caches, logger, managementPlane, concurrency });
+    return this.#start<MicrovmMachine>(controller, ports);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+
+  #shared(): {
+    readonly client: KubernetesClient;
+    readonly hosts: Hosts;
+    readonly accessOf: HostAccesses["accessOf"];
+    readonly events: ObjectEvents;
+    readonly clock: Clock;
+    readonly watchFilter: string;
+  } {
+    const { client, clock, settings } = this.#options;
+    return {
+      client,
+      hosts: this.#hosts,
+      accessOf: this.#accesses.accessOf,
+      events: this.#events,
+      clock,
+      watchFilter: settings.watchFilter ?? "",
+    };
+  }
+
+  #start<T extends KubernetesObject>(controller: ControllerOptions<T>, ports: ControllerPorts): RunningController {
+    return startController({ ...controller, resyncPeriodMs: this.#options.settings.syncPeriodMs }, ports);
+  }
 }

@@ -12,6 +12,7 @@ import {
   type RuntimeMetrics,
   resource,
 } from "@liquidmetal/kubernetes";
+import { fieldManager } from "../api/index.ts";
 import type { Settings } from "../command-line/settings.ts";
 import { ownVersion } from "../version.ts";
 
@@ -38,7 +39,7 @@ export function managementClient(
   return connectCluster({
     configuration,
     userAgent,
-    fieldManager: "capmvm",
+    fieldManager,
     connections,
     observer: {
       onCall: ({ method, host, status }) =>

@@ -1,31 +1,30 @@
 /**
  * capmvm as a whole. The webhooks and probes serve from the beginning, on every instance: the API server needs them to convert objects before anybody can
- * list them. The caches fill while an instance waits to lead, so that it takes over at once. Only the leader's controllers run.
+ * list them. The caches fill before an instance asks to lead, so that it takes over at once. Only the leader's controllers run.
  *
  * Whoever loses the lease stops at once and ends; it is started again by whoever started it.
  */
 import { hostname } from "node:os";
 import { type Clock, type Entropy, systemClock, systemEntropy } from "@liquidmetal/foundation";
 import {
-  type ClusterConfiguration,
+  EventRecorder,
   type KubernetesClient,
+  type KubernetesObject,
   type Logger,
   leaderIdentity,
+  type RunnableCache,
   RuntimeMetrics,
-  runAsLeader,
-  startWebhookServer,
+  runRuntime,
+  type Service,
 } from "@liquidmetal/kubernetes";
 import type { Settings } from "../command-line/settings.ts";
-import { webhookRoutes } from "../webhooks/index.ts";
-import { type Caches, cachesSynced, openCaches, runCaches } from "./caches.ts";
-import { type ObjectEvents, startControllers } from "./controllers.ts";
+import { type Caches, openCaches } from "./caches.ts";
+import { Controllers } from "./controllers.ts";
 import { clusterConfiguration, managementClient, managementPlaneId } from "./management-cluster.ts";
-import { startServers } from "./servers.ts";
+import { servers } from "./servers.ts";
 
 /** Upstream's: of this provider and of upstream's only one works at a time. */
 const leaseName = "controller-leader-elect-capmvm";
-/** What a reconcile that is under way may still take when the process is asked to end. */
-const graceMs = 10_000;
 
 export interface ProviderOptions {
   readonly settings: Settings;
@@ -35,103 +34,94 @@ export interface ProviderOptions {
   readonly stop: AbortSignal;
 }
 
-/** Resolves when it has ended as asked. Throws CONFIG_INVALID, KUBECONFIG_INVALID, LEADERSHIP_LOST. */
+/** Resolves when it has ended as asked. Throws CONFIG_INVALID, KUBECONFIG_INVALID, DEADLINE_EXCEEDED (caches do not fill), LEADERSHIP_LOST. */
 export async function runProvider({ settings, logger, environment, stop }: ProviderOptions): Promise<void> {
-  const clock = systemClock;
-  const entropy = systemEntropy;
+  const { clock, entropy } = { clock: systemClock, entropy: systemEntropy };
   const metrics = new RuntimeMetrics({ processMetrics: true });
   const configuration = await clusterConfiguration(settings);
-  const { cluster, machine, machinePool, machineTemplate } = settings.concurrency;
-  await using stack = new AsyncDisposableStack();
-  const client = managementClient(configuration, {
-    logger,
-    metrics,
-    connections: Math.min(1_000, cluster + machine + machinePool + machineTemplate + 8),
-  });
-  stack.defer(() => client.close());
-  const webhooks =
-    settings.webhook === undefined
-      ? undefined
-      : stack.use(
-          await startWebhookServer({
-            ...settings.webhook,
-            routes: webhookRoutes(),
-            tls: settings.tls,
-            clock,
-            logger,
-            metrics,
-          }),
-        );
-  stack.use(await startServers({ settings, metrics, logger, client, check: () => webhooks?.check() }));
-  const ended = new AbortController();
-  const until = AbortSignal.any([stop, ended.signal]);
+  const client = managementClient(configuration, { logger, metrics, connections: connectionsOf(settings) });
+  const instance = environment["POD_NAME"] ?? hostname();
   const caches = openCaches(client, { logger, ...(settings.namespace && { namespace: settings.namespace }) });
-  const cachesEnded = runCaches(caches, ended.signal);
-  stack.defer(async () => {
-    ended.abort();
-    await cachesEnded;
-  });
-  logger.info("capmvm.ready", { webhookPort: webhooks?.port ?? 0, leaderElection: settings.leaderElection.enabled });
-  const work = (lost: AbortSignal): Promise<void> =>
-    lead({ settings, client, caches, clock, entropy, logger, metrics, stop: until, lost, events: silentEvents });
-  if (!settings.leaderElection.enabled) return await work(new AbortController().signal);
-  const { leaseDurationMs, renewDeadlineMs, retryPeriodMs } = settings.leaderElection;
-  await runAsLeader(
-    {
-      ...{ client, clock, entropy, logger, leaseDurationMs, renewDeadlineMs, retryPeriodMs },
-      lease: { namespace: leaseNamespace(settings, environment, configuration), name: leaseName },
-      identity: leaderIdentity(environment["POD_NAME"] ?? hostname(), entropy),
-      onLeading: (leading) => metrics.leader.set({ name: leaseName }, leading ? 1 : 0),
-    },
-    work,
-    stop,
-  );
+  const { enabled, namespace, ...timing } = settings.leaderElection;
+  try {
+    const world = { settings, client, caches, clock, entropy, logger, metrics, instance };
+    const controllers = new ControllersWhileLeading(world);
+    await runRuntime(
+      {
+        ...{ clock, entropy, logger, metrics },
+        services: servers({ settings, client, logger, metrics }),
+        caches: Object.entries(caches).map(([name, cache]: [string, RunnableCache<KubernetesObject>]) => ({
+          name,
+          cache,
+        })),
+        leaderServices: [controllers],
+        controllers: [
+          (ports) => controllers.running.startClusters(ports),
+          (ports) => controllers.running.startMachines(ports),
+        ],
+        ...(enabled && {
+          leaderElection: {
+            ...timing,
+            client,
+            lease: {
+              namespace: namespace ?? environment["POD_NAMESPACE"] ?? configuration.namespace,
+              name: leaseName,
+            },
+            identity: leaderIdentity(instance, entropy),
+          },
+        }),
+      },
+      stop,
+    );
+  } finally {
+    await client.close();
+  }
 }
 
-const silentEvents: ObjectEvents = { normal: () => undefined, warning: () => undefined };
+/** One for each worker, and some for caches, the lease and events. */
+function connectionsOf({ concurrency }: Settings): number {
+  const workers = Object.values(concurrency).reduce((sum, count) => sum + count, 0);
+  return Math.min(1_000, workers + 8);
+}
 
-interface Leading {
+interface World {
   readonly settings: Settings;
   readonly client: KubernetesClient;
   readonly caches: Caches;
-  readonly events: ObjectEvents;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly logger: Logger;
   readonly metrics: RuntimeMetrics;
-  /** End in order. */
-  readonly stop: AbortSignal;
-  /** End at once. */
-  readonly lost: AbortSignal;
+  /** Name of the pod or machine, as in Events. */
+  readonly instance: string;
 }
 
-/** From the moment of leading until it ends. */
-async function lead(leading: Leading): Promise<void> {
-  const { caches, client, clock, entropy, logger, stop, lost } = leading;
-  const signal = AbortSignal.any([stop, lost]);
-  try {
-    const managementPlane = await managementPlaneId(client, { clock, entropy, logger, signal });
-    await cachesSynced(caches, signal);
-    const controllers = startControllers({ ...leading, managementPlane });
-    logger.info("capmvm.working", { managementPlane });
-    await aborted(signal);
-    await controllers.stop({ graceMs: lost.aborted ? 0 : graceMs, reason: signal.reason });
-  } catch (error) {
-    if (!signal.aborted) throw error;
+/** What the controllers share: connections to hosts and the writer of Events, from the moment of leading until it ends. */
+class ControllersWhileLeading implements Service {
+  readonly name = "hosts";
+  readonly #world: World;
+  #controllers: Controllers | undefined;
+
+  constructor(world: World) {
+    this.#world = world;
   }
-}
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
+  get running(): Controllers {
+    if (this.#controllers === undefined) throw new Error("the controllers are started before what they share");
+    return this.#controllers;
+  }
 
-function leaseNamespace(
-  settings: Settings,
-  environment: ProviderOptions["environment"],
-  configuration: ClusterConfiguration,
-): string {
-  return settings.leaderElection.namespace ?? environment["POD_NAMESPACE"] ?? configuration.namespace;
+  async start(signal: AbortSignal): Promise<AsyncDisposable> {
+    const { client, clock, entropy, logger, metrics, instance } = this.#world;
+    const managementPlane = await managementPlaneId(client, { clock, entropy, logger, signal });
+    const recorder = new EventRecorder({ client, component: "capmvm", instance, clock, entropy, logger, metrics });
+    const controllers = new Controllers({ ...this.#world, managementPlane, recorder });
+    this.#controllers = controllers;
+    return {
+      [Symbol.asyncDispose]: async () => {
+        await controllers[Symbol.asyncDispose]();
+        await recorder[Symbol.asyncDispose]();
+      },
+    };
+  }
 }
