@@ -1,3 +1,3 @@
 /** Admission and conversion webhooks of the provider. */
-export { type WebhookConfigurationOptions, webhookConfigurations } from "./configurations.ts";
-export { conversionPath, type WebhookRegistration, webhookRegistrations, webhookRoutes } from "./registrations.ts";
+export { webhookConfigurations } from "./configurations.ts";
+export { conversionPath, webhookRoutes } from "./registrations.ts";
