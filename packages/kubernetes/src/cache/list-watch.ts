@@ -25,7 +25,7 @@ export interface ListWatchOptions<T extends KubernetesObject> {
   readonly observer: CacheObserver;
 }
 
-const backoff = { baseMs: 500, capMs: 30_000 };
+const backoff = { baseMs: 500, capMs: 10_000 };
 /** A page of large objects over a slow line takes its time. */
 const listTimeoutMs = 120_000;
 /** A watch that held so long without an event was a good one. */

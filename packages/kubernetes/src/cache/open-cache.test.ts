@@ -146,7 +146,7 @@ test("what fails is told once a reason and tried ever more slowly; Retry-After i
   assert.deepEqual([told, cluster.count({ verb: "list" })], [["problem Forbidden"], 4]);
   await settle(20_000);
   assert.deepEqual([told.at(-1), cluster.count({ verb: "list" })], ["problem TooManyRequests", 7]);
-  await settle(98_000);
+  await settle(93_000);
   assert.equal(cluster.count({ verb: "list" }), 7);
   await settle(30_000);
   assert.deepEqual(told, ["problem Forbidden", "problem TooManyRequests", "recovered", "listed 0"]);
@@ -157,14 +157,14 @@ test("a server whose watches always expire or end at once is not hammered", asyn
   for (const status of [410, 0]) {
     await using world = open({}, (cluster) => void cluster.fail({ verb: "watch" }, { status, times: 1_000_000 }));
     await world.settle(120_000);
-    assert.ok(world.cluster.count({ verb: "watch" }) < 15, `${world.cluster.count({ verb: "watch" })} watches`);
+    assert.ok(world.cluster.count({ verb: "watch" }) < 25, `${world.cluster.count({ verb: "watch" })} watches`);
   }
   await using world = open();
   world.cluster.onCall((call, moment) => {
     if (call.verb === "watch" && moment === "after") queueMicrotask(() => world.cluster.dropWatches());
   });
   await world.settle(120_000);
-  assert.ok(world.cluster.count({ verb: "watch" }) < 15);
+  assert.ok(world.cluster.count({ verb: "watch" }) < 25);
 });
 
 test("an answer to a write is known at once, its echo is no change, and it raises nobody from the dead", async () => {

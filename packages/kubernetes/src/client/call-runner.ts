@@ -46,8 +46,9 @@ export interface CallRunnerOptions {
 
 /** More calls than this in line means that someone makes them faster than any server answers. */
 const lineMax = 10_000;
-const attemptsMax = 12;
-const backoff = { baseMs: 200, capMs: 10_000 };
+const backoff = { baseMs: 200, capMs: 5_000 };
+/** On top of what the server wishes, so that those who were sent away together do not come back together. */
+const afterWish = { baseMs: 100, capMs: 1_000 };
 
 interface Failure {
   readonly error: ApiError;
@@ -94,12 +95,10 @@ export class CallRunner {
         renewed = true;
         if (await this.#options.transport.renew()) continue;
       }
-      if (!again || attempt >= attemptsMax) throw error;
-      const wished = error.retryAfterMs ?? 0;
-      const delayMs = Math.max(
-        wished * (1 + entropy.fraction() / 4),
-        backoffDelayMs(attempt, entropy.fraction(), backoff),
-      );
+      if (!again) throw error;
+      const wishMs = error.retryAfterMs;
+      const growing = backoffDelayMs(attempt, entropy.fraction(), wishMs === undefined ? backoff : afterWish);
+      const delayMs = (wishMs ?? 0) + growing;
       // Nothing is gained by waiting for a repetition that comes after the deadline.
       if (clock.monotonicMs() + delayMs >= endsAtMs) throw error;
       observer.onRepeat?.({ operation: call.operation, reason: error.reason, delayMs });
