@@ -3,58 +3,13 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { filesOf, isNamedIn, referencesIn, rowsOf } from "./claims.ts";
 
 const root = join(import.meta.dirname, "../..");
 const page = readFileSync(join(root, "docs/compatibility.md"), "utf8");
 const [claims = "", index = ""] = page.split("## The tests by their short names");
 
-/** Cells of the rows below the heads of all tables. */
-function rowsOf(text: string): readonly (readonly string[])[] {
-  const rows = text.split("\n").filter((line) => line.startsWith("|"));
-  const ruled = (line: string | undefined): boolean => line !== undefined && /^\|[ |-]+\|$/.test(line);
-  return rows
-    .filter((line, at) => !ruled(line) && !ruled(rows[at + 1]))
-    .map((line) =>
-      line
-        .slice(1, -1)
-        .split("|")
-        .map((cell) => cell.trim()),
-    );
-}
-
-const files = new Map(
-  rowsOf(index).map(([name = "", path = ""]) => [name.replaceAll("`", ""), path.replaceAll("`", "")]),
-);
-
-interface Reference {
-  readonly file: string;
-  /** The test's name; `…` stands for any text. */
-  readonly name: string;
-}
-
-/** `file › name; › another name of that file; other-file › name`. */
-function referencesIn(cell: string): readonly Reference[] {
-  let file = "";
-  return cell.split(";").map((part) => {
-    const [, named, name = ""] = /^\s*([a-z0-9-]*)\s*›\s*(.+?)\s*$/.exec(part) ?? [];
-    file = named || file;
-    return { file, name };
-  });
-}
-
-function escaped(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-}
-
-/** Whether a test (or the first cell of a row in a table of tests) is called so. */
-function isNamedIn(source: string, name: string): boolean {
-  const body = name
-    .split("…")
-    .map((part) => escaped(part.trim()))
-    .join("[^\\n]*");
-  const end = name.endsWith("…") ? "" : "\\1";
-  return new RegExp(`(?:\\b(?:test|it|describe|check)\\(|\\[)\\s*(["'\`])${body}${end}`).test(source);
-}
+const files = filesOf(index);
 
 describe("docs/compatibility.md", () => {
   const rows = rowsOf(claims);
