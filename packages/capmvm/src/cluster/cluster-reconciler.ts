@@ -180,7 +180,6 @@ export class ClusterReconciler {
 
   #forget(key: ObjectKey, object: MicrovmCluster | undefined): void {
     this.#probes.forget(key);
-    this.#world.hosts.release(keyText(key));
     this.#numbersToldMs.delete(keyText(key));
     if (object?.metadata?.uid !== undefined) this.#secretLabels.forget(object.metadata.uid);
   }

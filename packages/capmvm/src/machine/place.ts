@@ -1,5 +1,6 @@
 /** Giving a machine its place: the pool's hosts are asked how they are, one is chosen and promised, and the choice is journaled before anybody is asked. */
 import { PlatformError } from "@liquidmetal/foundation";
+import { annotations } from "../api/index.ts";
 import type { MachineScope } from "./dependencies.ts";
 import { both, type Findings, found } from "./findings.ts";
 import { conditionNow } from "./machine-status.ts";
@@ -18,7 +19,8 @@ export async function place(scope: MachineScope): Promise<Placed> {
   const pool = await poolOf(scope);
   const choice = world.choosePlacement({
     machine,
-    failureDomain: owner?.spec?.failureDomain || undefined,
+    failureDomain:
+      owner?.spec?.failureDomain || machine.metadata?.annotations?.[annotations.failureDomain] || undefined,
     pool,
     nowMs: world.clock.nowMs(),
   });

@@ -36,14 +36,15 @@ export class Life {
     this.#dead = true;
   }
 
-  async call<T>(name: string, work: () => Promise<T>): Promise<T> {
+  /** `work` is told when nobody is there any more to cancel it. */
+  async call<T>(name: string, work: (alone: boolean) => Promise<T>): Promise<T> {
     if (this.#dead) return await never<T>();
     this.calls.push(name);
     const here = this.calls.length === this.#death?.call ? this.#death.moment : undefined;
     if (here === "before" || here === "amid") this.#dead = true;
-    if (here === "amid") this.#clock.timer(lateMs, () => void settled(work));
+    if (here === "amid") this.#clock.timer(lateMs, () => void settled(() => work(true)));
     if (this.#dead) return await never<T>();
-    const ended = await settled(work);
+    const ended = await settled(() => work(false));
     if (here === "after") this.#dead = true;
     if (this.#dead) return await never<T>();
     if ("error" in ended) throw ended.error;
@@ -72,7 +73,9 @@ export function mortalClient(client: KubernetesClient, life: Life): KubernetesCl
       const call = callsOfClient.find((known) => known === name);
       if (call === undefined) return value.bind(target);
       return (kind: { readonly kind: string }, ...rest: readonly unknown[]) =>
-        life.call(`${call} ${kind.kind}`, () => Reflect.apply(value, target, [kind, ...rest]));
+        life.call(`${call} ${kind.kind}`, (alone) =>
+          Reflect.apply(value, target, [kind, ...(alone ? rest.map(withoutSignal) : rest)]),
+        );
     },
   });
 }
@@ -107,10 +110,11 @@ function mortalHost(host: Host, life: Life): Host {
     get synced() {
       return host.synced;
     },
-    create: (request, options) => life.call("host create", () => host.create(request, options)),
-    get: (uid, options) => life.call("host get", () => host.get(uid, options)),
-    list: (namespace, name, options) => life.call("host list", () => host.list(namespace, name, options)),
-    delete: (uid, options) => life.call("host delete", () => host.delete(uid, options)),
+    create: (request, options) => life.call("host create", (alone) => host.create(request, alone ? {} : options)),
+    get: (uid, options) => life.call("host get", (alone) => host.get(uid, alone ? {} : options)),
+    list: (namespace, name, options) =>
+      life.call("host list", (alone) => host.list(namespace, name, alone ? {} : options)),
+    delete: (uid, options) => life.call("host delete", (alone) => host.delete(uid, alone ? {} : options)),
   };
 }
 
@@ -120,6 +124,12 @@ async function settled<T>(work: () => Promise<T>): Promise<{ readonly value: T }
   } catch (error) {
     return { error };
   }
+}
+
+function withoutSignal(argument: unknown): unknown {
+  if (typeof argument !== "object" || argument === null || !("signal" in argument)) return argument;
+  const { signal: _, ...rest } = argument;
+  return rest;
 }
 
 function never<T>(): Promise<T> {

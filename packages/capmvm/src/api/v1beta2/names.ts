@@ -20,6 +20,8 @@ export const annotations = {
   host: "capmvm.liquidmetal.dev/host",
   /** On a MicrovmMachine: uid it had when it was first placed; survives `clusterctl move`. Also the label of the microVM on its host. */
   identity: "capmvm.liquidmetal.dev/identity",
+  /** On a MicrovmMachine of a pool: the only host where it may run; its Machine names none. */
+  failureDomain: "capmvm.liquidmetal.dev/failure-domain",
   /** On a MicrovmMachine or MicrovmCluster, "true": deletion lets go of microVMs on hosts that cannot be reached. */
   abandonUnreachableHost: "capmvm.liquidmetal.dev/abandon-unreachable-host",
   /** What the other API version cannot hold, as JSON. Written and read by the conversion only. */
