@@ -4,6 +4,7 @@
  */
 import { isForbidden, type KubernetesClient } from "@liquidmetal/kubernetes";
 import { clusterApiNames, type MicrovmCluster, secrets } from "../api/index.ts";
+import { accessSecretsOf } from "../hosts/access-of.ts";
 
 export class AccessSecretLabels {
   readonly #client: KubernetesClient;
@@ -16,8 +17,7 @@ export class AccessSecretLabels {
 
   async ensure(cluster: MicrovmCluster, signal: AbortSignal): Promise<void> {
     const { uid = "", namespace = "" } = cluster.metadata ?? {};
-    const { tlsSecretRef, tokenSecretRef } = cluster.spec.hostAccess ?? {};
-    const names = new Set([tlsSecretRef?.name, tokenSecretRef?.name].filter((name) => name !== undefined));
+    const names = new Set(Object.values(accessSecretsOf(cluster)).map(({ name }) => name));
     const done = this.#done.get(uid);
     const labelled = new Set<string>();
     for (const name of names) {
