@@ -12,7 +12,7 @@ import { annotations, type MachineReason, parseProviderId } from "../api/index.t
 import type { Host } from "../hosts/host.ts";
 import { type Connection, connect, lostConnection } from "./connection.ts";
 import type { MachineScope, Outcome } from "./dependencies.ts";
-import { both, type Findings, found } from "./findings.ts";
+import { both, type Findings, found, nothingFound } from "./findings.ts";
 import { hasFinalizer, journalOf } from "./journal.ts";
 import { ownerOf } from "./observe.ts";
 import { type Sorted, sortMicroVms } from "./ownership.ts";
@@ -28,7 +28,7 @@ const lookAgainMs = 60_000;
 const failedAgainMs = 10_000;
 
 export async function remove(scope: MachineScope): Promise<Outcome> {
-  if (!hasFinalizer(scope.machine)) return { findings: { conditions: {} }, machine: undefined };
+  if (!hasFinalizer(scope.machine)) return { findings: nothingFound, machine: undefined };
   const hooks = hooksOf(scope);
   if (hooks.length > 0) {
     const message = `the Machine has the pre-terminate hook ${hooks.join(", ")}; the microVM stays until it is taken away. Delete the Machine, not the MicrovmMachine`;
@@ -54,7 +54,7 @@ export async function remove(scope: MachineScope): Promise<Outcome> {
   world.logger.info("machine.deleted", { machine: key });
   world.knowledge.forget(uid);
   world.occupancy.forget(uid);
-  return { findings: { conditions: {} }, machine: undefined };
+  return { findings: nothingFound, machine: undefined };
 }
 
 /** Endpoints where a microVM of the machine may be; undefined = there is one, and nobody knows where. */
@@ -161,7 +161,7 @@ function stays(
   { machine }: MachineScope,
   reason: MachineReason<"Deleting">,
   message: string,
-  findings: Findings = { conditions: {} },
+  findings: Findings = nothingFound,
 ): Outcome {
   return { findings: both(findings, found("Deleting", "True", reason, message)), machine };
 }

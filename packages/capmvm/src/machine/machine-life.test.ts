@@ -128,7 +128,7 @@ describe("from nothing to a node", () => {
     world.putCluster();
     world.putMachine({ name: "other" });
     const ours = world.putMachine({ name: "ours", labels: { "cluster.x-k8s.io/watch-filter": "us" } });
-    await world.start(new Life(), { watchFilter: "us" });
+    await world.start(new Life(world.clock), { watchFilter: "us" });
     await world.pass();
     assert.equal(world.condition("Ready", ours), "True Ready");
     assert.equal(world.machine({ namespace: "default", name: "other" })?.status, undefined);

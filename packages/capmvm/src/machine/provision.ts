@@ -8,18 +8,18 @@
  *
  * While the journaled host does not answer, the machine waits: another host only if nothing was sent for certain, or if the user says so.
  */
-import { annotations, clusterApiNames, microvmMachines } from "../api/index.ts";
-import type { Host, HostMicroVm } from "../hosts/host.ts";
+import { annotations, microvmMachines } from "../api/index.ts";
+import type { Host, HostMicroVm, MicroVmRequest } from "../hosts/host.ts";
 import { type Connection, connect, lostConnection } from "./connection.ts";
-import { refusalOf } from "./create-refusal.ts";
+import { type Refusal, refusalOf } from "./create-refusal.ts";
 import type { MachineScope, Outcome } from "./dependencies.ts";
-import { both, type Findings, found } from "./findings.ts";
+import { both, type Findings, found, nothingFound } from "./findings.ts";
 import { type Journal, journalOf } from "./journal.ts";
 import { microVmRequest } from "./microvm-request.ts";
 import { ownerOf, reportOn, verdict } from "./observe.ts";
 import { sortMicroVms } from "./ownership.ts";
 import { place } from "./place.ts";
-import { readiness } from "./readiness.ts";
+import { clusterNameOf, readiness } from "./readiness.ts";
 import { recordMicroVm } from "./record.ts";
 import { removeMicroVm } from "./removal.ts";
 
@@ -67,62 +67,84 @@ async function settle(scope: MachineScope, journal: Journal, host: Host, hostsLe
 }
 
 async function make(scope: MachineScope, journal: Journal, host: Host, hostsLeft: number): Promise<Outcome> {
-  const { world, uid, machine, cluster, microvmCluster, signal } = scope;
-  const { knowledge } = world;
-  const known = knowledge.journal(uid);
+  const { knowledge } = scope.world;
+  const { uid, signal } = scope;
   // It refused a moment ago, and nothing has changed there since: asking again would be blind.
-  const spent = known?.sent === false && knowledge.refusals(uid).has(journal.endpoint);
+  const spent = knowledge.journal(uid)?.sent === false && knowledge.refusals(uid).has(journal.endpoint);
   if (spent && hostsLeft > 0) return await placeAnew(scope, hostsLeft);
   const ready = await readiness(scope);
   if (!ready.ready) return waiting(scope, ready.findings, ready.requeueAfterMs);
-  if (!(await confirmed(scope, journal, host)))
-    return { findings: { conditions: {} }, machine: undefined, requeueAfterMs: 100 };
-  const quietMs = host.facts() === undefined ? knowledge.quietLeftMs(uid) : 0;
-  if (quietMs > 0) {
-    const message = `${host.endpoint} may still be working on an earlier request for this microVM; it is asked again when that must have ended`;
-    return waiting(scope, both(ready.findings, found("VMProvisioned", "False", "Creating", message)), quietMs);
-  }
-  const request = microVmRequest(machine, journal, {
-    clusterName: cluster?.metadata?.name ?? machine.metadata?.labels?.[clusterApiNames.clusterNameLabel] ?? "",
-    clusterUid: microvmCluster?.metadata?.uid ?? "",
-    clusterSshPublicKeys: microvmCluster?.spec.sshPublicKeys,
-    managementPlane: world.managementPlane,
-    userData: ready.userData,
-  });
-  const held = knowledge.held(uid);
+  if (!(await confirmed(scope, journal))) return { findings: nothingFound, machine: undefined, requeueAfterMs: 100 };
+  const held = knowledge.held(uid) ?? quietFor(scope, host);
   if (held !== undefined) return waiting(scope, both(ready.findings, held.findings), held.leftMs);
-  const before = knowledge.journal(uid)?.sent ?? true;
+  const sentBefore = knowledge.journal(uid)?.sent ?? true;
   knowledge.confirm(uid, { endpoint: journal.endpoint, sent: true });
   try {
-    const microVm = await host.create(request, { signal });
+    const microVm = await host.create(requestOf(scope, journal, ready.userData), { signal });
     const outcome = await adopt(scope, host, microVm, []);
     return { ...outcome, findings: both(ready.findings, outcome.findings) };
   } catch (error) {
     const refusal = refusalOf(error, host.endpoint);
     if (refusal === undefined || signal.aborted) throw error;
-    // Nothing was made, or no answer came: in doubt the next pass looks first.
-    if (refusal.kind === "not-sent") knowledge.confirm(uid, { endpoint: journal.endpoint, sent: before });
-    if (refusal.kind === "uncertain") knowledge.keepQuiet(uid);
-    if (refusal.kind === "other-host") {
-      const nothingThere = await provenAbsent(scope, host);
-      if (nothingThere) {
-        knowledge.confirm(uid, { endpoint: journal.endpoint, sent: false });
-        knowledge.refused(uid, host.endpoint, refusal.message);
-        world.events.warning(machine, "HostRefused", `${host.endpoint}: ${refusal.message}`);
-        if (hostsLeft > 0) return await placeAnew(scope, hostsLeft);
-      }
+    if (refusal.kind === "not-sent") {
+      knowledge.confirm(uid, { endpoint: journal.endpoint, sent: sentBefore });
+      throw error;
     }
-    if (refusal.kind === "not-sent") throw error;
-    knowledge.hold(uid, refusal.findings, refusal.againMs);
-    return waiting(scope, both(ready.findings, refusal.findings), refusal.againMs);
+    const outcome = await afterRefusal(scope, host, refusal, { sentBefore, hostsLeft });
+    return { ...outcome, findings: both(ready.findings, outcome.findings) };
   }
+}
+
+/** A host that makes one microVM for each request is not asked while an earlier request may be under way. */
+function quietFor({ world, uid }: MachineScope, host: Host): { findings: Findings; leftMs: number } | undefined {
+  const leftMs = host.facts() === undefined ? world.knowledge.quietLeftMs(uid) : 0;
+  if (leftMs === 0) return undefined;
+  const message = `${host.endpoint} may still be working on an earlier request for this microVM; it is asked again when that must have ended`;
+  return { findings: found("VMProvisioned", "False", "Creating", message), leftMs };
+}
+
+function requestOf(scope: MachineScope, journal: Journal, userData: string): MicroVmRequest {
+  const { machine, cluster, microvmCluster, world } = scope;
+  return microVmRequest(machine, journal, {
+    clusterName: cluster?.metadata?.name ?? clusterNameOf(machine),
+    clusterUid: microvmCluster?.metadata?.uid ?? "",
+    clusterSshPublicKeys: microvmCluster?.spec.sshPublicKeys,
+    managementPlane: world.managementPlane,
+    userData,
+  });
+}
+
+/** The host said no, or nothing. Only after it has said that there is nothing of the machine either, another host is asked. */
+async function afterRefusal(
+  scope: MachineScope,
+  host: Host,
+  refusal: Refusal,
+  { sentBefore, hostsLeft }: { readonly sentBefore: boolean; readonly hostsLeft: number },
+): Promise<Outcome> {
+  const { world, uid, machine } = scope;
+  const { knowledge } = world;
+  const { endpoint } = host;
+  const hold = (forMs: number): Outcome => {
+    knowledge.hold(uid, refusal.findings, forMs);
+    return waiting(scope, refusal.findings, forMs);
+  };
+  if (refusal.kind === "uncertain") knowledge.keepQuiet(uid);
+  if (refusal.kind !== "other-host") return hold(refusal.againMs);
+  // An earlier request may still be under way there, and make what this one was refused.
+  const quietMs = sentBefore ? knowledge.quietLeftMs(uid) : 0;
+  if (quietMs > 0) return hold(quietMs);
+  if (!(await provenAbsent(scope, host))) return hold(refusal.againMs);
+  knowledge.confirm(uid, { endpoint, sent: false });
+  knowledge.refused(uid, endpoint, refusal.message);
+  world.events.warning(machine, "HostRefused", `${endpoint}: ${refusal.message}`);
+  return hostsLeft > 0 ? await placeAnew(scope, hostsLeft) : hold(refusal.againMs);
 }
 
 /**
  * Whether the journal in hand is what the API server has. One that somebody else wrote may be old news: a cache that lags could send the machine to a
  * host from which its predecessor has moved it away.
  */
-async function confirmed(scope: MachineScope, journal: Journal, host: Host): Promise<boolean> {
+async function confirmed(scope: MachineScope, journal: Journal): Promise<boolean> {
   const { world, uid, key, machine, signal } = scope;
   const known = world.knowledge.journal(uid);
   if (known?.endpoint === journal.endpoint) return true;
@@ -131,7 +153,7 @@ async function confirmed(scope: MachineScope, journal: Journal, host: Host): Pro
   world.caches.microvmMachines.learn(now);
   if (now.metadata?.resourceVersion !== machine.metadata?.resourceVersion) return false;
   world.knowledge.confirm(uid, { endpoint: journal.endpoint, sent: true });
-  if (host.facts() === undefined) world.knowledge.keepQuiet(uid);
+  world.knowledge.keepQuiet(uid);
   return true;
 }
 

@@ -28,7 +28,7 @@ import {
 } from "../api/index.ts";
 import { remove } from "./deletion.ts";
 import type { MachineScope, MachineWorld, Outcome } from "./dependencies.ts";
-import { both, found } from "./findings.ts";
+import { both, found, nothingFound } from "./findings.ts";
 import { statusAfter } from "./machine-status.ts";
 import { tellOf } from "./milestones.ts";
 import { observe } from "./observe.ts";
@@ -48,7 +48,7 @@ export async function reconcileMachine(
   if (machine === undefined || !watchFilter(world.watchFilter ?? "")(machine)) return undefined;
   const scope = scopeOf(world, key, machine, context.signal);
   if (isPaused(scope.cluster, machine)) {
-    await report(scope, { findings: { conditions: {} }, machine });
+    await report(scope, { findings: nothingFound, machine });
     return undefined;
   }
   try {
@@ -77,8 +77,7 @@ async function pass(scope: MachineScope): Promise<Outcome> {
   if ((machine.spec.providerID ?? "") !== "") return await observe(scope);
   if (owner !== undefined) return await provision(scope);
   const ageMs = world.clock.nowMs() - Date.parse(machine.metadata?.creationTimestamp ?? "");
-  if (ageMs < ownerSoonMs)
-    return { findings: { conditions: {} }, machine: undefined, requeueAfterMs: ownerSoonMs - ageMs };
+  if (ageMs < ownerSoonMs) return { findings: nothingFound, machine: undefined, requeueAfterMs: ownerSoonMs - ageMs };
   const message = "waiting for a Machine that has this object as its infrastructure: it is not used by itself";
   return { findings: found("VMProvisioned", "False", "WaitingForClusterInfrastructure", message), machine };
 }
