@@ -123,6 +123,22 @@ describe("the API of capmvm on a real API server", () => {
     assert.equal(made.spec.overrides, undefined);
   });
 
+  test("leaves out what is null, also where it is applied server-side as GitOps tools do", async () => {
+    const applied = async (object: Json): Promise<Json> => {
+      const url = path("v1beta2", `${object.kind.toLowerCase()}s`, object.metadata.name);
+      const { status, body } = await answers.ask("PATCH", `${url}?fieldManager=flux`, object, "apply");
+      assert.ok([200, 201].includes(status), body.message);
+      return body.spec;
+    };
+    for (let times = 0; times < 2; times++) {
+      const { hostAccess, sshPublicKeys } = await applied(cluster("nulls", { hostAccess: null, sshPublicKeys: null }));
+      assert.deepEqual([hostAccess, sshPublicKeys], [undefined, undefined]);
+    }
+    const networkInterfaces = [{ guestDeviceName: "eth1", type: "tap", bridge: null }];
+    const spec = await applied(machine("nulls", { provider: null, initrd: null, networkInterfaces }));
+    assert.deepEqual(Object.keys(spec).toSorted(), ["kernel", "memoryMiB", "networkInterfaces", "rootVolume", "vcpu"]);
+  });
+
   test("refuses with the field, what is wrong and what to do", async () => {
     const { status, body } = await create(
       machine("refused", { networkInterfaces: [{ guestDeviceName: "a/b", type: "tap" }] }),

@@ -23,24 +23,16 @@ export function webhookConfigurations(options: WebhookConfigurationOptions = {})
     metadata: { name, ...annotations },
     webhooks,
   });
-  const mutating = webhookRegistrations.flatMap((one) =>
-    one.mutatingRoute === undefined ? [] : [webhook(one, "default", address(one.mutatingRoute.path), ["CREATE"])],
-  );
-  const validating = webhookRegistrations.map((one) =>
-    webhook(one, "validation", address(one.validatingRoute.path), ["CREATE", "UPDATE"]),
-  );
+  const mutating = webhookRegistrations.map((one) => webhook(one, "default", address(one.mutatingRoute.path)));
+  const validating = webhookRegistrations.map((one) => webhook(one, "validation", address(one.validatingRoute.path)));
   return [
     configuration("MutatingWebhookConfiguration", "capmvm-mutating-webhook-configuration", mutating),
     configuration("ValidatingWebhookConfiguration", "capmvm-validating-webhook-configuration", validating),
   ];
 }
 
-function webhook(
-  { resource, annotations }: WebhookRegistration,
-  verb: string,
-  clientConfig: WebhookAddress,
-  operations: readonly string[],
-): object {
+function webhook({ resource, annotations }: WebhookRegistration, verb: string, clientConfig: WebhookAddress): object {
+  const operations = ["CREATE", "UPDATE"];
   const { group, version, kind, plural } = resource;
   return {
     name: `${verb}.${kind.toLowerCase()}.${group}`,
@@ -51,9 +43,7 @@ function webhook(
     failurePolicy: "Fail",
     sideEffects: "None",
     timeoutSeconds: 10,
-    ...(operations.includes("UPDATE")
-      ? { matchConditions: [{ name: "something-to-look-at", expression: changed(annotations) }] }
-      : {}),
+    matchConditions: [{ name: "something-to-look-at", expression: changed(annotations) }],
   };
 }
 

@@ -4,6 +4,7 @@ import type { AdmissionVerdict } from "@liquidmetal/kubernetes";
 import type { MicrovmMachine, MicrovmMachineSpec, MicrovmMachineTemplate } from "../api/index.ts";
 import { validateMicrovmMachinePool, validateMicrovmMachineTemplate } from "./machine-templates.ts";
 import { defaultMicrovmMachine, validateMicrovmMachine } from "./microvm-machine.ts";
+import { withoutNulls } from "./nulls.ts";
 
 const spec: MicrovmMachineSpec = {
   vcpu: 2,
@@ -177,6 +178,16 @@ describe("a new MicrovmMachine", () => {
     );
     assert.deepEqual(errorsOf(verdict), []);
     assert.match(warningsOf(verdict), /eth0 takes the place[\s\S]*Firecracker as it is released has no macvtap/);
+  });
+});
+
+describe("fields that are null", () => {
+  test("are left out, wherever in the spec they stand; without any nothing is made anew", () => {
+    const given = machine({ initrd: null, networkInterfaces: [{ ...eth1, bridge: null }, eth1] } as never);
+    assert.deepEqual(withoutNulls(given).spec, { ...spec, networkInterfaces: [eth1, eth1] });
+    const whole = machine();
+    assert.equal(withoutNulls(whole), whole);
+    for (const odd of [undefined, null, 7, [], [null]]) withoutNulls({ spec: odd });
   });
 });
 

@@ -29,12 +29,11 @@ import { macAddressOf } from "../machine/mac-address.ts";
 import { validateMicrovmMachinePool, validateMicrovmMachineTemplate } from "./machine-templates.ts";
 import { validateMicrovmCluster, validateMicrovmClusterTemplate } from "./microvm-cluster.ts";
 import { defaultMicrovmMachine, validateMicrovmMachine } from "./microvm-machine.ts";
+import { withoutNulls } from "./nulls.ts";
 
 export interface WebhookRegistration {
   readonly resource: Resource;
-  /** Absent: nothing is filled in. Asked when objects are made. */
-  readonly mutatingRoute?: WebhookRoute;
-  /** Asked when objects are made or changed. */
+  readonly mutatingRoute: WebhookRoute;
   readonly validatingRoute: WebhookRoute;
   /** Annotations that the rules look at. */
   readonly annotations: readonly string[];
@@ -55,9 +54,10 @@ export const webhookRegistrations: readonly WebhookRegistration[] = [
 
 /** For `startWebhookServer`: admission of every kind, and the conversion. */
 export function webhookRoutes(): readonly WebhookRoute[] {
-  const admission = webhookRegistrations.flatMap(({ mutatingRoute, validatingRoute }) =>
-    mutatingRoute === undefined ? [validatingRoute] : [mutatingRoute, validatingRoute],
-  );
+  const admission = webhookRegistrations.flatMap(({ mutatingRoute, validatingRoute }) => [
+    mutatingRoute,
+    validatingRoute,
+  ]);
   return [...admission, converting(conversionPath, convertObject)];
 }
 
@@ -65,14 +65,14 @@ function registration<T extends KubernetesObject>(
   resource: Resource<T>,
   validator: Validator<T>,
   watched: readonly string[] = [],
-  defaulter?: Defaulter<T>,
+  defaulter: Defaulter<T> = (object) => object,
 ): WebhookRegistration {
   const path = (verb: string): string =>
     `/${verb}-${resource.group.replaceAll(".", "-")}-${resource.version}-${resource.kind.toLowerCase()}`;
   return {
     resource,
+    mutatingRoute: defaulting<T>(path("mutate"), (object, context) => defaulter(withoutNulls(object), context)),
     validatingRoute: validating(path("validate"), validator),
     annotations: watched,
-    ...(defaulter === undefined ? {} : { mutatingRoute: defaulting(path("mutate"), defaulter) }),
   };
 }
