@@ -321,6 +321,101 @@ function applyChecks(check: Check): void {
     },
   );
 
+  check("managedFields name what each manager applied, by subresource", async ({ client }, key) => {
+    const metadata = { labels: { a: "1" }, annotations: { "x/y": "z" }, finalizers: ["suite.dev/one"] };
+    await client.apply(widgets, key, { metadata, spec: { size: 1, parts: ["a"], nested: { a: "x" } } });
+    await client.mergePatch(widgets, key, { spec: { colour: "red" } }, { fieldManager: "patcher" });
+    const conditions = [condition("A", "First")];
+    const object = await client.apply(widgets, key, { status: { conditions } }, { subresource: "status" });
+    const entries = (object.metadata?.managedFields ?? []).map((entry) => Object.entries(entry ?? {}));
+    const own = entries.map((entry) => Object.fromEntries(entry.filter(([name]) => name !== "time")));
+    const common = {
+      apiVersion: "conformance.liquidmetal.dev/v1",
+      fieldsType: "FieldsV1",
+      manager: "suite",
+      operation: "Apply",
+    };
+    const [plain, status] = [undefined, "status"].map((subresource) =>
+      own.find((entry) => entry["manager"] === "suite" && entry["subresource"] === subresource),
+    );
+    assert.deepEqual(plain, {
+      ...common,
+      fieldsV1: {
+        "f:metadata": {
+          "f:annotations": { "f:x/y": {} },
+          "f:finalizers": { 'v:"suite.dev/one"': {} },
+          "f:labels": { "f:a": {} },
+        },
+        "f:spec": { "f:nested": { "f:a": {} }, "f:parts": {}, "f:size": {} },
+      },
+    });
+    const fields = ["lastTransitionTime", "message", "reason", "status", "type"].map((name) => [`f:${name}`, {}]);
+    const item = { ".": {}, ...Object.fromEntries(fields) };
+    const fieldsV1 = { "f:status": { "f:conditions": { 'k:{"type":"A"}': item } } };
+    assert.deepEqual(status, { ...common, subresource: "status", fieldsV1 });
+    const patcher = own.find((entry) => entry["manager"] === "patcher");
+    assert.deepEqual([patcher?.["operation"], patcher?.["fieldsV1"]], ["Update", { "f:spec": { "f:colour": {} } }]);
+  });
+
+  check("a finalizer that is no longer applied lets a deleted object go", async ({ client }, key) => {
+    const finalizers = ["suite.dev/one"];
+    const made = await client.apply(widgets, key, { metadata: { finalizers }, spec: { size: 1 } });
+    await client.mergePatch(widgets, key, { metadata: { annotations: { a: "b" } } }, { fieldManager: "patcher" });
+    await client.delete(widgets, key);
+    const more = { metadata: { finalizers: ["suite.dev/one", "suite.dev/two"] } };
+    await assert.rejects(client.apply(widgets, key, more), isInvalid);
+    const kept = await client.apply(widgets, key, { metadata: { finalizers } });
+    assert.deepEqual([kept.metadata?.finalizers, kept.spec?.size], [finalizers, undefined]);
+    const ready = await client.apply(widgets, key, { status: { ready: true } }, { subresource: "status" });
+    assert.equal(ready.status?.ready, true);
+    const last = await client.apply(widgets, key, {});
+    assert.deepEqual([last.metadata?.uid, last.metadata?.finalizers], [made.metadata?.uid, undefined]);
+    assert.equal(await client.find(widgets, key), undefined);
+    const again = await client.apply(widgets, key, { metadata: { finalizers } });
+    assert.notEqual(again.metadata?.uid, made.metadata?.uid);
+    assert.equal(again.metadata?.generation, 1);
+    await client.mergePatch(widgets, key, { metadata: { finalizers: null } });
+    await client.delete(widgets, key);
+  });
+
+  check(
+    "owner references and finalizers of several managers are merged; a replace takes what it takes",
+    async ({ client }, key, widget) => {
+      const owner = (uid: string): object => ({ apiVersion: "v1", kind: "ConfigMap", name: "x", uid });
+      const [one, two] = ["11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"].map(owner);
+      await client.apply(widgets, key, {
+        metadata: { ownerReferences: [one], finalizers: ["a.dev/a"], labels: { a: "1" } },
+      });
+      const theirs = { metadata: { ownerReferences: [two], finalizers: ["b.dev/b"] } };
+      const both = await client.apply(widgets, key, theirs, { fieldManager: "them" });
+      assert.equal(both.metadata?.ownerReferences?.length, 2);
+      assert.deepEqual(both.metadata?.finalizers?.toSorted(), ["a.dev/a", "b.dev/b"]);
+      const { metadata } = await client.apply(widgets, key, { metadata: { labels: { a: "1" } } });
+      assert.deepEqual([metadata?.ownerReferences, metadata?.finalizers], [[two], ["b.dev/b"]]);
+      const without = { ...widget(), metadata: { ...metadata, labels: {}, finalizers: [] } };
+      const replaced = await client.replace(widgets, without, { fieldManager: "replacer" });
+      assert.deepEqual([replaced.metadata?.labels, replaced.metadata?.finalizers], [undefined, undefined]);
+      const back = await client.apply(widgets, key, { metadata: { labels: { a: "1" } } });
+      assert.deepEqual(back.metadata?.labels, { a: "1" });
+    },
+  );
+
+  check("a JSON patch of the status, guarded by the version", async ({ client }, key, widget) => {
+    const made = await client.create(widgets, widget({ spec: { size: 1 } }));
+    const version = made.metadata?.resourceVersion ?? "";
+    const patch = [
+      { op: "test", path: "/metadata/resourceVersion", value: version },
+      { op: "add", path: "/status", value: { ready: true } },
+    ] as const;
+    const next = await client.jsonPatch(widgets, key, patch, { subresource: "status" });
+    assert.deepEqual([next.status, next.spec], [{ ready: true }, { size: 1 }]);
+    await assert.rejects(client.jsonPatch(widgets, key, patch, { subresource: "status" }), isInvalid);
+    const cleared = await client.jsonPatch(widgets, key, [{ op: "remove", path: "/status" }], {
+      subresource: "status",
+    });
+    assert.equal(cleared.status, undefined);
+  });
+
   check("apply with a version or uid of another time is a conflict", async ({ client }, key, widget) => {
     const made = await client.create(widgets, widget({ spec: { size: 1 } }));
     const { resourceVersion = "", uid = "" } = made.metadata ?? {};

@@ -135,7 +135,7 @@ export function fieldsV1(fields: FieldSet): JsonObject {
       level[step] = child;
       level = child;
     }
-    if (!(steps.at(-1) ?? "").startsWith("f:")) level["."] = {};
+    if ((steps.at(-1) ?? "").startsWith("k:")) level["."] = {};
   }
   return root;
 }
