@@ -44,7 +44,7 @@ export function isNamedIn(source: string, name: string): boolean {
     .map((part) => escaped(part.trim()))
     .join("[^\\n]*");
   const end = name.endsWith("…") ? "" : "\\1";
-  return new RegExp(`(?:\\b(?:test|it|describe|check)\\(|\\[)\\s*(["'\`])${body}${end}`).test(source);
+  return new RegExp(`(?:\\b(?:test|it|step|describe|check)\\(|\\[)\\s*(["'\`])${body}${end}`).test(source);
 }
 
 function escaped(text: string): string {
