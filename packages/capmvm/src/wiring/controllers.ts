@@ -11,11 +11,13 @@ import {
   type RunningController,
   startController,
 } from "@liquidmetal/kubernetes";
-import { type MicrovmCluster, type MicrovmMachine, microvmClusters, microvmMachines } from "../api/index.ts";
+import { microvmClusters, microvmMachinePools, microvmMachines } from "../api/index.ts";
 import { clusterController, controlPlaneProbe } from "../cluster/index.ts";
 import type { Settings } from "../command-line/settings.ts";
 import { HostAccesses, type Hosts, openHosts, secretReader } from "../hosts/index.ts";
 import { machineController } from "../machine/machine-controller.ts";
+import { machinePoolController } from "../machine-pool/index.ts";
+import { machineTemplateController } from "../template/index.ts";
 import type { Caches } from "./caches.ts";
 import { userAgent } from "./management-cluster.ts";
 import { type ObjectEvents, objectEvents } from "./object-events.ts";
@@ -43,7 +45,7 @@ export class Controllers implements AsyncDisposable {
   constructor(options: ControllersOptions) {
     const { client, clock, entropy, caches, recorder } = options;
     this.#options = options;
-    this.#events = objectEvents(recorder, [microvmClusters, microvmMachines]);
+    this.#events = objectEvents(recorder, [microvmClusters, microvmMachines, microvmMachinePools]);
     this.#hosts = this.#stack.use(openHosts({ clock, entropy }));
     this.#accesses = this.#stack.use(new HostAccesses({ hosts: this.#hosts, read: secretReader(client), clock }));
     this.#stack.use(
@@ -68,14 +70,26 @@ export class Controllers implements AsyncDisposable {
       ...(settings.namespace !== undefined && { namespace: settings.namespace }),
     });
     this.#stack.use(controller);
-    return this.#start<MicrovmCluster>(controller, ports);
+    return this.#start(controller, ports);
   }
 
   startMachines(ports: ControllerPorts): RunningController {
     const { settings, caches, logger, managementPlane } = this.#options;
     const concurrency = settings.concurrency.machine;
     const controller = machineController({ ...this.#shared(), caches, logger, managementPlane, concurrency });
-    return this.#start<MicrovmMachine>(controller, ports);
+    return this.#start(controller, ports);
+  }
+
+  startMachinePools(ports: ControllerPorts): RunningController {
+    const { settings, caches, entropy } = this.#options;
+    const concurrency = settings.concurrency.machinePool;
+    return this.#start(machinePoolController({ ...this.#shared(), caches, entropy, concurrency }), ports);
+  }
+
+  startMachineTemplates(ports: ControllerPorts): RunningController {
+    const { settings, caches } = this.#options;
+    const concurrency = settings.concurrency.machineTemplate;
+    return this.#start(machineTemplateController({ ...this.#shared(), caches, concurrency }), ports);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

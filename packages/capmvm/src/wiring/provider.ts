@@ -58,6 +58,8 @@ export async function runProvider({ settings, logger, environment, stop }: Provi
         controllers: [
           (ports) => controllers.running.startClusters(ports),
           (ports) => controllers.running.startMachines(ports),
+          (ports) => controllers.running.startMachinePools(ports),
+          (ports) => controllers.running.startMachineTemplates(ports),
         ],
         ...(enabled && {
           leaderElection: {
