@@ -56,6 +56,7 @@ function countingEntropy(): Entropy {
 export interface LivingController {
   readonly life: Life;
   readonly controller: RunningController;
+  readonly dependencies: MachineDependencies;
   /** As `kill -9`. */
   kill(): void;
 }
@@ -176,7 +177,7 @@ export class MachineWorld {
       (object: MicrovmMachine | MicrovmCluster, reason: string): void => {
         if (!life.dead) this.events.push(`${type} ${reason} ${object.metadata?.name}`);
       };
-    const options = machineController({
+    const dependencies: MachineDependencies = {
       client: mortalClient(client, life),
       caches,
       hosts: mortalHosts(this.hosts, life),
@@ -186,8 +187,8 @@ export class MachineWorld {
       logger: silentLogger,
       managementPlane: "plane-1",
       ...more,
-    });
-    const controller = startController(options, {
+    };
+    const controller = startController(machineController(dependencies), {
       clock: this.clock,
       entropy: this.#entropy,
       logger: silentLogger,
@@ -196,6 +197,7 @@ export class MachineWorld {
     const living = {
       life,
       controller,
+      dependencies,
       kill: (): void => {
         life.die();
         following.abort();
