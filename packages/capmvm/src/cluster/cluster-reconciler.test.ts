@@ -42,9 +42,9 @@ test("a cluster with an endpoint and hosts is provisioned in one pass, and a sec
   assert.equal(world.condition(key, "Paused"), "False NotPaused");
   assert.match(world.condition(key, "ControlPlaneReachable"), /^Unknown WaitingForControlPlane/);
   assert.match(world.condition(key, "Ready"), /^True Ready/);
-  assert.deepEqual(world.api.writes(), { "MicrovmCluster mergePatch": 1, "MicrovmCluster/status apply": 1 });
+  assert.deepEqual(world.api.writes(), { "MicrovmCluster apply": 1, "MicrovmCluster/status apply": 1 });
   await world.pass(key);
-  assert.deepEqual(world.api.writes(), { "MicrovmCluster mergePatch": 1, "MicrovmCluster/status apply": 1 });
+  assert.deepEqual(world.api.writes(), { "MicrovmCluster apply": 1, "MicrovmCluster/status apply": 1 });
   assert.deepEqual(
     world.told.map(({ reason }) => reason),
     ["EndpointAvailable", "HostsAvailable", "Provisioned"],

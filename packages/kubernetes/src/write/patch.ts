@@ -42,7 +42,11 @@ export async function patchObject<T extends KubernetesObject>(
   });
 }
 
-/** Puts `finalizer` behind those that are there. Does nothing on an object that is being deleted: the server would refuse it. */
+/**
+ * Puts `finalizer` behind those that are there. Does nothing on an object that is being deleted: the server would refuse it.
+ *
+ * By server-side apply under a manager named after the finalizer, so that it collides with nobody, however often others write.
+ */
 export function addFinalizer<T extends KubernetesObject>(
   client: KubernetesClient,
   kind: Resource<T>,
@@ -50,17 +54,13 @@ export function addFinalizer<T extends KubernetesObject>(
   finalizer: string,
   options: PatchOptions = {},
 ): Promise<T | undefined> {
-  return patchObject(
-    client,
-    kind,
-    object,
-    ({ metadata }) => {
-      const finalizers = metadata?.finalizers ?? [];
-      if (finalizers.includes(finalizer) || metadata?.deletionTimestamp !== undefined) return undefined;
-      return { metadata: { finalizers: [...finalizers, finalizer] } };
-    },
-    options,
-  );
+  return retrying(client, kind, object, options, async (current) => {
+    const { finalizers = [], deletionTimestamp, uid } = current.metadata ?? {};
+    if (finalizers.includes(finalizer) || deletionTimestamp !== undefined) return current;
+    const metadata = { finalizers: [finalizer], ...(uid === undefined ? {} : { uid }) };
+    const fieldManager = finalizer.slice(0, 128);
+    return client.apply(kind, keyOf(current), { metadata }, { ...writeOptions(options), fieldManager });
+  });
 }
 
 /** Takes `finalizer` away, and no other: by its place in the list, tested to be still there. Undefined = the object is gone (which is well). */
@@ -89,7 +89,7 @@ export function removeFinalizer<T extends KubernetesObject>(
   });
 }
 
-/** Sets annotations (undefined removes one), leaving all others alone. */
+/** Sets annotations (undefined removes one), leaving all others alone; whatever else changed meanwhile is no obstacle. */
 export function setAnnotations<T extends KubernetesObject>(
   client: KubernetesClient,
   kind: Resource<T>,
@@ -97,17 +97,13 @@ export function setAnnotations<T extends KubernetesObject>(
   annotations: Readonly<Record<string, string | undefined>>,
   options: PatchOptions = {},
 ): Promise<T | undefined> {
-  return patchObject(
-    client,
-    kind,
-    object,
-    ({ metadata }) => {
-      const different = Object.entries(annotations).filter(([name, value]) => metadata?.annotations?.[name] !== value);
-      if (different.length === 0) return undefined;
-      return { metadata: { annotations: Object.fromEntries(different.map(([name, value]) => [name, value ?? null])) } };
-    },
-    options,
-  );
+  return retrying(client, kind, object, options, async (current) => {
+    const { annotations: known, uid } = current.metadata ?? {};
+    const different = Object.entries(annotations).filter(([name, value]) => known?.[name] !== value);
+    if (different.length === 0) return current;
+    const changed = Object.fromEntries(different.map(([name, value]) => [name, value ?? null]));
+    return client.mergePatch(kind, keyOf(current), { metadata: { annotations: changed, uid } }, writeOptions(options));
+  });
 }
 
 /** Makes `owner` an owner: in place of a reference to the same object in another version, beside all others. */
