@@ -3,7 +3,7 @@
  * between them is real. After each step the books have to balance.
  */
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { after, afterEach, before, describe } from "node:test";
 import { assertBooksBalance, load } from "../assets/management/accounting.ts";
 import { clusterManifests, machineTemplate, templateRef } from "../assets/management/cluster-manifests.ts";
 import { ClusterView } from "../assets/management/cluster-view.ts";
@@ -11,10 +11,12 @@ import { eventually } from "../assets/management/json-api.ts";
 import { PlayedCluster } from "../assets/management/played-cluster.ts";
 import { PlayedGuests } from "../assets/management/played-guests.ts";
 import { ProofPlane } from "../assets/management/proof-plane.ts";
+import { story } from "../assets/management/steps.ts";
 
 const namespace = "default";
 
 describe("a cluster under the real Cluster API", () => {
+  const step = story();
   let proof: ProofPlane;
   let cluster: PlayedCluster;
   let guests: PlayedGuests;
@@ -48,7 +50,7 @@ describe("a cluster under the real Cluster API", () => {
     ),
   );
 
-  it("comes up with three control planes and five workers", async () => {
+  step("comes up with three control planes and five workers", async () => {
     const hosts = proof.endpoints;
     await proof.server.plane.kubectl.apply([
       ...cluster.secrets,
@@ -66,7 +68,7 @@ describe("a cluster under the real Cluster API", () => {
     assert.ok(Math.max(...perHost) <= 4, `the others share the rest: ${perHost}`);
   });
 
-  it("tells guests what they need: name, host, uid, bootstrap data", () => {
+  step("tells guests what they need: name, host, uid, bootstrap data", () => {
     assert.equal(guests.booted.size, 8);
     const roles = [...guests.booted.values()].map(({ role }) => role).sort();
     assert.deepEqual(roles.slice(0, 3), ["init", "join-control-plane", "join-control-plane"]);
@@ -74,7 +76,7 @@ describe("a cluster under the real Cluster API", () => {
       assert.match(providerId, /^microvm:\/\/127\.0\.0\.1:\d+\/[0-9A-Z]+$/);
   });
 
-  it("says what its hosts are and what is promised of them", async () => {
+  step("says what its hosts are and what is promised of them", async () => {
     const { status } = await proof.api.get(view.paths.infrastructure);
     assert.deepEqual(
       status.failureDomains.map(({ name }: { name: string }) => name).sort(),
@@ -85,12 +87,12 @@ describe("a cluster under the real Cluster API", () => {
     assert.equal(ready?.status, "True");
   });
 
-  it("grows", async () => {
+  step("grows", async () => {
     await proof.api.merge(view.paths.workers, { spec: { replicas: 7 } });
     await view.available({ controlPlanes: 3, workers: 7 });
   });
 
-  it("does nothing while it is paused, and goes on afterwards", async () => {
+  step("does nothing while it is paused, and goes on afterwards", async () => {
     await proof.api.merge(view.paths.cluster, { spec: { paused: true } });
     await view.until("the provider says that it is paused", async () =>
       (await view.condition(view.paths.infrastructure, "Paused"))?.status === "True" ? true : undefined,
@@ -117,7 +119,7 @@ describe("a cluster under the real Cluster API", () => {
     await view.available({ controlPlanes: 3, workers: 7 });
   });
 
-  it("shrinks", async () => {
+  step("shrinks", async () => {
     await proof.api.merge(view.paths.workers, { spec: { replicas: 3 } });
     await view.available({ controlPlanes: 3, workers: 3 });
     assert.equal(
@@ -126,7 +128,7 @@ describe("a cluster under the real Cluster API", () => {
     );
   });
 
-  it("rolls its workers to a new template", async () => {
+  step("rolls its workers to a new template", async () => {
     const before = new Set((await view.workers()).map(({ name }) => name));
     await proof.server.plane.kubectl.apply([
       machineTemplate(namespace, "life-workers-2", { vcpu: 1, memoryMiB: 1024 }),
@@ -147,7 +149,7 @@ describe("a cluster under the real Cluster API", () => {
     for (const { name } of after) assert.equal(new Map(sizes).get(name), 1);
   });
 
-  it("rolls its control planes to a new template, one after the other", async () => {
+  step("rolls its control planes to a new template, one after the other", async () => {
     const before = new Set((await view.controlPlanes()).map(({ name }) => name));
     await proof.server.plane.kubectl.apply([machineTemplate(namespace, "life-control-plane-2", { memoryMiB: 3072 })]);
     await proof.api.merge(view.paths.controlPlane, {
@@ -169,7 +171,7 @@ describe("a cluster under the real Cluster API", () => {
     assert.equal(new Set(hosts).size, 3, "they are spread as before");
   });
 
-  it("goes away with everything that it had", async () => {
+  step("goes away with everything that it had", async () => {
     await proof.api.delete(view.paths.cluster);
     await view.gone();
     assert.deepEqual(load(proof.hosts), [0, 0, 0, 0]);

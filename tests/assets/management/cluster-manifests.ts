@@ -68,6 +68,7 @@ export function clusterManifests(options: ClusterManifestsOptions): readonly Man
       clusterName: name,
       replicas: workers,
       selector: { matchLabels: {} },
+      rollout: { strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "100%" } } },
       template: { spec: machineSpec(name, `${name}-workers`, version) },
     }),
   ];
@@ -95,6 +96,36 @@ export function machineTemplate(
     metadata: { name, namespace },
     spec: { template: { spec: { ...microVm, ...overrides } } },
   };
+}
+
+/** A MachinePool, its bootstrap configuration and its infrastructure. */
+export function machinePool(
+  { name: clusterName, namespace }: PlayedCluster,
+  name: string,
+  replicas: number,
+): readonly Manifest[] {
+  const object = (group: string, kind: string, spec: object): Manifest => ({
+    apiVersion: `${group}/v1beta2`,
+    kind,
+    metadata: { name, namespace },
+    spec,
+  });
+  return [
+    object(bootstrap, "KubeadmConfig", { joinConfiguration: { nodeRegistration: nodeRegistration() } }),
+    object(infrastructure, "MicrovmMachinePool", { template: { spec: microVm } }),
+    object(core, "MachinePool", {
+      clusterName,
+      replicas,
+      template: {
+        spec: {
+          clusterName,
+          version: kubernetesVersion,
+          bootstrap: { configRef: { apiGroup: bootstrap, kind: "KubeadmConfig", name } },
+          infrastructureRef: { apiGroup: infrastructure, kind: "MicrovmMachinePool", name },
+        },
+      },
+    }),
+  ];
 }
 
 /** Adoption by provider id: flintlock tells the guest its uid, capmvm the host. */

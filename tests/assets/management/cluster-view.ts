@@ -134,8 +134,15 @@ export class ClusterView {
   async #nudge(): Promise<void> {
     this.#nudges += 1;
     const patch = { metadata: { annotations: { "test.liquidmetal.dev/look-again": String(this.#nudges) } } };
-    for (const path of [this.paths.controlPlane, this.paths.cluster, this.paths.workers])
-      await this.#api.merge(path, patch).catch(() => {});
+    // By label: topologies name their objects as they like.
+    const label = `labelSelector=cluster.x-k8s.io/cluster-name=${this.name}`;
+    const paths = [this.paths.cluster];
+    for (const path of [this.paths.controlPlane, this.paths.workers]) {
+      const list = path.slice(0, path.lastIndexOf("/"));
+      const objects = await this.#api.list(`${list}?${label}`).catch(() => []);
+      paths.push(...objects.map(({ metadata }) => `${list}/${metadata.name}`));
+    }
+    for (const path of paths) await this.#api.merge(path, patch).catch(() => {});
   }
 }
 

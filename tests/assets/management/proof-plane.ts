@@ -18,8 +18,8 @@ import { JsonApi } from "./json-api.ts";
 const root = join(import.meta.dirname, "../../..");
 
 export interface ProofPlaneOptions {
-  /** Fake hosts. Default 3. */
-  readonly hosts?: number;
+  /** How many fake hosts, or those of another plane, which stay with that one. Default 3. */
+  readonly hosts?: number | readonly FakeFlintlockd[];
   readonly host?: (index: number) => FakeFlintlockdOptions;
   /** Starts capmvm. Default true. */
   readonly capmvm?: boolean;
@@ -31,13 +31,20 @@ export class ProofPlane implements AsyncDisposable {
   readonly api: JsonApi;
   readonly hosts: readonly FakeFlintlockd[];
   readonly #seat: ProviderSeat;
+  readonly #ownHosts: readonly FakeFlintlockd[];
 
-  private constructor(parts: Pick<ProofPlane, "server" | "clusterApi" | "hosts"> & { readonly seat: ProviderSeat }) {
+  private constructor(
+    parts: Pick<ProofPlane, "server" | "clusterApi" | "hosts"> & {
+      readonly seat: ProviderSeat;
+      readonly ownHosts: readonly FakeFlintlockd[];
+    },
+  ) {
     this.server = parts.server;
     this.clusterApi = parts.clusterApi;
     this.hosts = parts.hosts;
     this.api = new JsonApi(parts.server);
     this.#seat = parts.seat;
+    this.#ownHosts = parts.ownHosts;
   }
 
   static async start(options: ProofPlaneOptions = {}): Promise<ProofPlane> {
@@ -45,12 +52,10 @@ export class ProofPlane implements AsyncDisposable {
     const server = await startApiServer({ controllerManager: true });
     try {
       const clusterApi = await startClusterApi(server.plane);
-      const proof = new ProofPlane({
-        server,
-        clusterApi,
-        hosts: await Promise.all(Array.from({ length: hosts }, (_, index) => startFakeFlintlockd(host(index + 1)))),
-        seat: await capmvmSeat(server),
-      });
+      const providerSeat = await capmvmSeat(server);
+      const ownHosts = typeof hosts === "number" ? await startHosts(hosts, host) : [];
+      const all = typeof hosts === "number" ? ownHosts : hosts;
+      const proof = new ProofPlane({ server, clusterApi, hosts: all, ownHosts, seat: providerSeat });
       if (capmvm) await proof.startCapmvm();
       return proof;
     } catch (error) {
@@ -108,8 +113,12 @@ export class ProofPlane implements AsyncDisposable {
     this.clusterApi[Symbol.dispose]();
     this.#seat[Symbol.dispose]();
     await this.server[Symbol.asyncDispose]();
-    await Promise.all(this.hosts.map((host) => host.stop()));
+    await Promise.all(this.#ownHosts.map((host) => host.stop()));
   }
+}
+
+function startHosts(count: number, host: (index: number) => FakeFlintlockdOptions): Promise<readonly FakeFlintlockd[]> {
+  return Promise.all(Array.from({ length: count }, (_, index) => startFakeFlintlockd(host(index + 1))));
 }
 
 /** As `clusterctl init` would install the released manifests, less the pod. */
