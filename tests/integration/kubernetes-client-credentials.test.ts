@@ -13,6 +13,7 @@ import {
 } from "@liquidmetal/kubernetes";
 import { ApiGateway } from "../assets/api-gateway.ts";
 import { TestAuthority } from "../assets/certificates.ts";
+import { ForwardProxy } from "../assets/forward-proxy.ts";
 import { Churn, Witness } from "../assets/kubernetes-churn.ts";
 import { configMaps, defineWidgets, widgets } from "../assets/kubernetes-widget.ts";
 import { type ApiServer, startApiServer } from "../assets/management-plane.ts";
@@ -105,6 +106,28 @@ test("a server that shows a certificate of other roots is refused until the root
   await running;
   await Promise.all([client.close(), named.close(), trusting.close()]);
 });
+
+for (const kind of ["http", "socks5"] as const) {
+  test(`calls and watches go through a ${kind} proxy, and a proxy that is away is named`, {
+    timeout: 60_000,
+  }, async () => {
+    const { server, admin } = world();
+    const proxy = await ForwardProxy.start(kind);
+    const direct = await loadKubeconfig({ path: server.kubeconfigFile });
+    const client = connect({ ...direct, proxyUrl: proxy.url });
+    const { resourceVersion } = await client.list(widgets);
+    await new Churn(admin, kind).stopAfter(1);
+    for await (const event of client.watch(widgets, { resourceVersion, labelSelector: `churn=${kind}` })) {
+      assert.equal(event.type, "ADDED");
+      break;
+    }
+    assert.equal(new Set(proxy.targets).size, 1);
+    assert.equal(`https://${proxy.targets[0]}`, server.url);
+    await proxy[Symbol.asyncDispose]();
+    await assert.rejects(client.list(widgets, { timeoutMs: 1_000 }), { code: "KUBERNETES_UNAVAILABLE" });
+    await client.close();
+  });
+}
 
 function world(): NonNullable<typeof started> {
   if (started === undefined) throw new Error("the server did not start");

@@ -338,6 +338,19 @@ test("a watch that is heard from now and then is not silent; leaving it ends it"
   assert.equal(last, "4");
 });
 
+test("closing ends what is under way, and what comes after fails at once", async () => {
+  await using world = await open([() => undefined]);
+  const watching = all(world.client, {});
+  const call = world.client.get(widgets, key);
+  const ends = Promise.allSettled([watching, call]);
+  await world.client.close();
+  assert.deepEqual(
+    (await ends).map(({ status }) => status),
+    ["rejected", "rejected"],
+  );
+  await assert.rejects(world.client.get(widgets, key), { code: "CANCELLED" });
+});
+
 test("warnings of the server are passed on", async () => {
   const warnings: string[] = [];
   const warn: Answer = (_request, response) => json(response, 200, object, { warning: '299 - "use \\"v2\\" instead"' });

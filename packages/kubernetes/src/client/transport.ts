@@ -7,6 +7,7 @@
  */
 import type { Clock } from "@liquidmetal/foundation";
 import { type Dispatcher, Pool, ProxyAgent } from "undici";
+import { ApiError } from "./api-error.ts";
 import type { ClusterConfiguration } from "./cluster-configuration.ts";
 import { Credentials, type CurrentCredentials } from "./credentials.ts";
 
@@ -99,7 +100,7 @@ export class Transport {
   }
 
   #poolsFor(credentials: CurrentCredentials): Pools {
-    if (this.#closed) throw new Error("this client is closed");
+    if (this.#closed) throw new ApiError("this client is closed", { httpStatus: 0, code: "CANCELLED" });
     const current = this.#pools;
     if (current?.tlsIdentity === credentials.tlsIdentity) return current;
     const { connections } = this.#options;
@@ -144,6 +145,7 @@ export class Transport {
     };
     if (proxyUrl === undefined) return new Pool(this.#origin, { ...limits, connect: tls });
     const uri = proxyUrl.replace(/^socks5h:/, "socks5:");
-    return new ProxyAgent({ ...limits, uri, requestTls: tls, connectTimeout: connectTimeoutMs });
+    const requestTls = { ...tls, allowH2: false };
+    return new ProxyAgent({ ...limits, uri, requestTls, connectTimeout: connectTimeoutMs });
   }
 }
