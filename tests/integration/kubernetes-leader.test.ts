@@ -111,7 +111,7 @@ async function pair(): Promise<readonly [Candidate, Candidate]> {
 }
 
 test("a leader that is killed is followed when its lease has run out, and its work goes on", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const [first, second] = await pair();
   await make("before");

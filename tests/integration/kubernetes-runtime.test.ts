@@ -229,7 +229,7 @@ test("events are there for kubectl describe", { timeout: 180_000 }, async () => 
 });
 
 test("a storm of conflicts: others' finalizers and annotations are kept, and all gets done", {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
   const names = many(10);
   const namespace = await namespaceOf(names);
@@ -275,7 +275,7 @@ test("every second write meets a conflict: progress, and no hot loop", { timeout
 });
 
 test("an API server that is overloaded is left in peace, and caught up with when it has recovered", {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
   const namespace = await namespaceOf(many(50));
   let since = Date.now();
@@ -301,7 +301,7 @@ test("an API server that is restarted is found again", { timeout: 180_000 }, asy
 });
 
 test("a status that is old is not written over a newer one when the writer asks for that", {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async () => {
   const namespace = await namespaceOf(["one"]);
   const old = await direct.get(gadgets, { namespace, name: "one" });

@@ -44,7 +44,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   server.maxConnections = connectionsMax;
   server.headersTimeout = 10_000;
   server.requestTimeout = 60_000;
-  server.keepAliveTimeout = 90_000;
+  // Longer than clients keep idle connections (Go: 90 s), so that none is closed while a request is on its way.
+  server.keepAliveTimeout = 120_000;
   server.on("clientError", (_error, socket) => socket.destroy());
   using stack = new DisposableStack();
   if (tls !== undefined) {
