@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type FakeFlintlockd, type FakeFlintlockdOptions, startFakeFlintlockd } from "@liquidmetal/host-agent/fake";
 import type { Host } from "../../packages/capmvm/src/hosts/host.ts";
-import { failure, HostsWorld, request } from "./capmvm-hosts-world.ts";
+import { openHosts } from "../../packages/capmvm/src/hosts/open-hosts.ts";
+import { failure, HostsWorld, quick, request } from "./capmvm-hosts-world.ts";
 
 async function withHost(
   options: FakeFlintlockdOptions,
@@ -176,11 +177,30 @@ describe("watch", { timeout: 60_000 }, () => {
   });
 });
 
+test("a listener that throws is a defect of its own and no trouble with the host", { timeout: 20_000 }, async () => {
+  await using fake = await startFakeFlintlockd();
+  const defects: unknown[] = [];
+  await using hosts = openHosts({ timing: quick, onDefect: (error) => defects.push(error) });
+  const host = hosts.host({ endpoint: fake.endpoint });
+  const { promise: reached, resolve } = Promise.withResolvers<void>();
+  hosts.onChange((change) => {
+    if (change.type === "health" && host.synced) resolve();
+    throw new Error("a defect");
+  });
+  await reached;
+  const { uid } = await host.create(request());
+  while (host.known(uid)?.guestReady !== true) await new Promise((turn) => setImmediate(turn));
+  assert.equal(host.health().state, "reachable");
+  assert.ok(defects.length > 0);
+  assert.equal(fake.calls.count("Watch"), 1);
+});
+
 describe("loss and return", { timeout: 60_000 }, () => {
   test("a host that stops is unreachable at once and reachable soon after it is back", () =>
     withHost({}, async ({ fake, world, host }) => {
       await fake.stop();
-      assert.match(await world.health(host, "unreachable", 2_000), /connection refused/);
+      await world.health(host, "unreachable", 5_000);
+      await world.until("the reason is told", () => /connection refused/.test(host.health().message));
       assert.equal(host.health().code, "HOST_UNREACHABLE");
       assert.equal(host.synced, false);
       await fake.start();

@@ -294,7 +294,11 @@ export class FakeHost implements Host {
   }
 
   #named(namespace: string, name: string | undefined): readonly HostMicroVm[] {
-    return this.microVms.filter((one) => one.namespace === namespace && (name === undefined || one.name === name));
+    const found: HostMicroVm[] = [];
+    for (const { microVm } of this.#kept.values()) {
+      if (microVm.namespace === namespace && (name === undefined || microVm.name === name)) found.push(microVm);
+    }
+    return found;
   }
 
   #error(code: ErrorCode, message: string): PlatformError {

@@ -59,7 +59,7 @@ export class Follower {
   async stop(): Promise<void> {
     this.#stopping.abort(new PlatformError("CANCELLED", "the host is no longer wanted"));
     this.#synced = false;
-    this.#grace?.cancel();
+    this.#endGrace();
     this.#factsTimer?.cancel();
     await this.#ended;
   }
@@ -88,9 +88,11 @@ export class Follower {
     if (this.#mode === "poll") this.#polling.learnt(uid);
   }
 
-  /** An attempt to connect failed: told at once, unless we are connected after all. */
+  /** An attempt to connect failed: told at once, unless we are connected after all. It says more than the loss that came before it. */
   dialFailed(error: PlatformError): void {
-    if (!this.#synced && !this.#stopping.signal.aborted) this.#options.health.failed(error);
+    if (this.#synced || this.#stopping.signal.aborted) return;
+    this.#endGrace();
+    this.#options.health.failed(error);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -156,8 +158,7 @@ export class Follower {
   }
 
   #inStep(): void {
-    this.#grace?.cancel();
-    this.#grace = undefined;
+    this.#endGrace();
     this.#failures = 0;
     const was = this.#synced;
     this.#synced = this.#mode === "watch" || this.#polling.isComplete;
@@ -179,6 +180,11 @@ export class Follower {
       this.#grace = undefined;
       if (!this.#synced) health.failed(error);
     });
+  }
+
+  #endGrace(): void {
+    this.#grace?.cancel();
+    this.#grace = undefined;
   }
 
   #tellFacts(answer: GetHostResponse): void {

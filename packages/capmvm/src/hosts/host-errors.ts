@@ -39,7 +39,8 @@ export function hostError(error: unknown, call: HostCall, endpoint: string): Pla
       details,
       ...(code === known.code ? { remedy: known.remedy } : {}),
     });
-  const named = known.message.includes(endpoint) ? known.message : `${endpoint}: ${known.message}`;
+  const words = known.message === "Connection dropped" ? "the connection was lost" : known.message;
+  const named = words.includes(endpoint) ? words : `${endpoint}: ${words}`;
   if (saidByHttp(known.message)) {
     return as("HOST_UNREACHABLE", `${endpoint}: something that is not flintlockd answers there (${known.message})`);
   }

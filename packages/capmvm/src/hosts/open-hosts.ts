@@ -1,7 +1,15 @@
 /**
  * All flintlock hosts that anybody wants, one connection for each distinct access, shared, and closed when nobody wants it any more.
  */
-import { Broadcast, type Clock, type Entropy, systemClock, systemEntropy, type Timer } from "@liquidmetal/foundation";
+import {
+  Broadcast,
+  type Clock,
+  type Entropy,
+  PlatformError,
+  systemClock,
+  systemEntropy,
+  type Timer,
+} from "@liquidmetal/foundation";
 import { accessFingerprint } from "./access-fingerprint.ts";
 import { GrpcHost } from "./grpc-host.ts";
 import type { Host, HostAccess, HostChange, Hosts } from "./host.ts";
@@ -11,6 +19,8 @@ export interface OpenHostsOptions {
   readonly clock?: Clock;
   readonly entropy?: Entropy;
   readonly timing?: Partial<HostTiming>;
+  /** A listener threw: a defect, which must not look like trouble with a host. Default: a warning of the process. */
+  readonly onDefect?: (error: unknown) => void;
 }
 
 interface Shared {
@@ -34,17 +44,19 @@ class GrpcHosts implements Hosts {
   /** Which access an owner uses for an endpoint. */
   readonly #wanted: Map<string, string> = new Map();
   readonly #closing: Set<Promise<void>> = new Set();
+  readonly #onDefect: (error: unknown) => void;
   #sweep: Timer | undefined;
   #disposed = false;
 
-  constructor({ clock = systemClock, entropy = systemEntropy, timing = {} }: OpenHostsOptions) {
+  constructor({ clock = systemClock, entropy = systemEntropy, timing = {}, onDefect = warn }: OpenHostsOptions) {
+    this.#onDefect = onDefect;
     this.#clock = clock;
     this.#entropy = entropy;
     this.#timing = { ...defaultTiming, ...timing };
   }
 
   host(access: HostAccess): Host {
-    if (this.#disposed) throw new TypeError("these hosts are closed");
+    if (this.#disposed) throw new PlatformError("CANCELLED", "the connections to all hosts are being closed");
     const fingerprint = accessFingerprint(access);
     const shared = this.#shared.get(fingerprint) ?? this.#open(fingerprint, access);
     shared.askedAtMs = this.#clock.monotonicMs();
@@ -94,7 +106,12 @@ class GrpcHosts implements Hosts {
 
   /** What a connection tells after it was replaced is old news. */
   #tell(fingerprint: string, change: HostChange): void {
-    if (this.#shared.has(fingerprint)) this.#changes.publish(change);
+    if (!this.#shared.has(fingerprint)) return;
+    try {
+      this.#changes.publish(change);
+    } catch (error) {
+      this.#onDefect(error);
+    }
   }
 
   /** The owner moves over from the access that it used before; that one ends with its last owner. */
@@ -127,6 +144,10 @@ class GrpcHosts implements Hosts {
       this.#sweepLater();
     });
   }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
 }
 
 function wish(owner: string, endpoint: string): string {
