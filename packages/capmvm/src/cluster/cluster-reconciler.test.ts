@@ -256,6 +256,22 @@ test("machines on a host that was taken out of the pool are named", async () => 
   );
 });
 
+test("a failure domain that upstream's provider wrote goes with its host", async () => {
+  const world = new Reconciled(hostA, hostB);
+  const key = world.addCluster("demo", { spec: { controlPlaneEndpoint: endpoint } });
+  const domains = [hostA, hostB].map((name) => ({ name, controlPlane: true }));
+  const theirs = { fieldManager: "manager", subresource: "status" };
+  await world.client.mergePatch(microvmClusters, key, { status: { failureDomains: domains } }, theirs);
+  await world.pass(key);
+  assert.deepEqual(world.microvmCluster(key).status?.failureDomains, domains);
+  await world.client.mergePatch(microvmClusters, key, { spec: poolOf(hostA) }, { fieldManager: "user" });
+  await world.pass(key);
+  assert.deepEqual(world.microvmCluster(key).status?.failureDomains, domains.slice(0, 1));
+  const writes = world.api.writes();
+  await world.pass(key);
+  assert.deepEqual(world.api.writes(), writes, "and nothing is written any more");
+});
+
 test("the API server is asked only once the control plane is initialised, and what it says is said", async () => {
   const world = new Reconciled(hostA);
   const key = world.addCluster("demo", { spec: { controlPlaneEndpoint: endpoint, ...poolOf(hostA) } });

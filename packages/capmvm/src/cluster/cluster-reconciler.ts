@@ -40,6 +40,7 @@ import { hostStatusesOf } from "./host-statuses.ts";
 import { few, hostsCondition } from "./hosts-condition.ts";
 import { ownerClusterKey } from "./ownership.ts";
 import { lookAtHosts } from "./pool-hosts.ts";
+import { dropStaleDomains } from "./stale-domains.ts";
 
 /** Secrets are not watched: while one is missing or cannot be used it is looked at again this often, jittered. */
 const secretRetryMs = 15_000;
@@ -166,7 +167,8 @@ export class ClusterReconciler {
   async #write(object: MicrovmCluster, status: MicrovmClusterStatus, signal: AbortSignal): Promise<void> {
     const { client, caches, events } = this.#world;
     try {
-      const written = await applyStatus(client, microvmClusters, object, status, { fieldManager, signal });
+      const applied = await applyStatus(client, microvmClusters, object, status, { fieldManager, signal });
+      const written = await dropStaleDomains(client, applied, status.failureDomains, { fieldManager, signal });
       if (written === object) return;
       caches.microvmClusters.learn(written);
       for (const { type, reason, message } of eventsBetween(object, written)) {
