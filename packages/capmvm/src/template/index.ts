@@ -1,2 +1,2 @@
 /** MicrovmMachineTemplates: what a Node of them will have. */
-export { machineTemplateController, type TemplateDependencies } from "./template-controller.ts";
+export { machineTemplateController } from "./template-controller.ts";
