@@ -9,8 +9,8 @@ import { openHosts } from "../../packages/capmvm/src/hosts/open-hosts.ts";
 export const quick: Partial<HostTiming> = {
   callMs: 2_000,
   dialMs: 600,
-  keepaliveMs: 300,
-  keepaliveTimeoutMs: 200,
+  keepaliveMs: 400,
+  keepaliveTimeoutMs: 800,
   graceMs: 100,
   retry: { baseMs: 50, capMs: 300 },
   refusedMs: 400,

@@ -155,7 +155,7 @@ describe("watch", { timeout: 60_000 }, () => {
     const fakes = await Promise.all(
       ["a", "b", "c"].map((name) => startFakeFlintlockd({ facts: { name, capacity: { vcpu: 500 } } })),
     );
-    await using world = new HostsWorld({ callMs: 20_000 });
+    await using world = new HostsWorld({ callMs: 20_000, keepaliveMs: 20_000 });
     try {
       const hosts = await Promise.all(fakes.map((fake) => world.synced(fake)));
       const names = Array.from({ length: 200 }, (_, index) => `vm-${index}`);
@@ -216,24 +216,26 @@ describe("loss and return", { timeout: 60_000 }, () => {
       const frozenAt = performance.now();
       fake.freeze();
       const message = await world.health(host, "unreachable", 5_000);
-      assert.ok(performance.now() - frozenAt < 3_000, `${performance.now() - frozenAt} ms`);
+      assert.ok(performance.now() - frozenAt < 5_000, `${performance.now() - frozenAt} ms`);
       assert.notEqual(message, "");
       await world.until("its silence is said", () => /says nothing|did not answer/.test(host.health().message));
       fake.thaw();
       await world.until("it is back", () => host.synced && host.known(uid) !== undefined);
     }));
 
-  test("a short cut is no loss: health does not flicker", () =>
-    withHost({}, async ({ fake, world, host }) => {
-      const before = world.changes.length;
-      fake.cut();
-      await world.until("it is in step again", () => host.synced && world.changes.length > before);
-      const told = world.changes.slice(before).filter(({ type }) => type === "health");
-      assert.deepEqual(
-        told.map((change) => change.type === "health" && change.health.state),
-        ["reachable"],
-      );
-    }));
+  test("a short cut is no loss: health does not flicker", async () => {
+    await using fake = await startFakeFlintlockd();
+    await using world = new HostsWorld({ graceMs: 10_000 });
+    const host = await world.synced(fake);
+    const before = world.changes.length;
+    fake.cut();
+    await world.until("it is in step again", () => host.synced && world.changes.length > before);
+    const told = world.changes.slice(before).filter(({ type }) => type === "health");
+    assert.deepEqual(
+      told.map((change) => change.type === "health" && change.health.state),
+      ["reachable"],
+    );
+  });
 
   test("a name that cannot be resolved, a port where nothing listens and something that is no flintlockd are told apart", async () => {
     await using world = new HostsWorld();

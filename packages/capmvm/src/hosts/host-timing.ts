@@ -29,7 +29,7 @@ export const defaultTiming: HostTiming = {
   callMs: 30_000,
   dialMs: 5_000,
   keepaliveMs: 5_000,
-  keepaliveTimeoutMs: 3_000,
+  keepaliveTimeoutMs: 5_000,
   graceMs: 1_000,
   retry: { baseMs: 200, capMs: 5_000 },
   refusedMs: 30_000,
