@@ -69,6 +69,7 @@ export class CallRunner {
     const { clock } = this.#options;
     const { timeoutMs, signal, operation } = call;
     const last: { error?: ApiError } = {};
+    using _alive = this.#options.transport.hold();
     try {
       return await withDeadline(
         { clock, timeoutMs, waitingFor: operation, ...(signal === undefined ? {} : { signal }) },

@@ -1,8 +1,9 @@
 /**
  * The port to an API server. Implemented over HTTP by `connectCluster`; tests of reconcilers use the real one or `FakeCluster`.
  *
- * Every call throws `ApiError` (a `PlatformError` with the server's status) and ends at its deadline or with the caller's signal. Calls that the server
- * refuses with 429 or a retryable 5xx are repeated, as its Retry-After says, within the deadline, when repeating is safe.
+ * Every call throws `ApiError` (a `PlatformError` with the server's status), or `PlatformError` when the credentials on our side are no good, and ends at
+ * its deadline or with the reason of the caller's signal. Calls that the server refuses with 429 or a retryable 5xx are repeated, as its Retry-After says,
+ * within the deadline, when repeating is safe.
  */
 import type { KubernetesObject, ObjectKey, Resource } from "../object.ts";
 
@@ -25,6 +26,7 @@ export interface ApplyOptions extends WriteOptions {
   readonly force?: boolean;
 }
 
+/** `timeoutMs` is for each page. */
 export interface ListOptions extends CallOptions {
   /** Absent = all namespaces. */
   readonly namespace?: string;
@@ -76,7 +78,10 @@ export interface KubernetesClient {
   /** Undefined instead of NotFound. */
   find<T extends KubernetesObject>(kind: Resource<T>, key: ObjectKey, options?: CallOptions): Promise<T | undefined>;
   list<T extends KubernetesObject>(kind: Resource<T>, options?: ListOptions): Promise<ObjectList<T>>;
-  /** Ends when the server ends it; throws `ApiError` with reason "Expired" when the version is too old (410), also when it comes as an event. */
+  /**
+   * Ends when the server ends it; throws `ApiError` with reason "Expired" when the version is too old (410), also when that comes as an event, and with
+   * reason "Silent" when nothing came for too long. Not repeated by itself: whoever watches knows where to go on from. `timeoutMs` does not count.
+   */
   watch<T extends KubernetesObject>(kind: Resource<T>, options: WatchOptions): AsyncIterable<WatchEvent<T>>;
   create<T extends KubernetesObject>(kind: Resource<T>, object: T, options?: WriteOptions): Promise<T>;
   /** Optimistic: fails with Conflict unless `metadata.resourceVersion` is the newest. */

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { type Clock, systemClock } from "@liquidmetal/foundation";
 import { type KubernetesObject, resource } from "../object.ts";
 import type { ApiError } from "./api-error.ts";
@@ -349,6 +351,15 @@ test("closing ends what is under way, and what comes after fails at once", async
     ["rejected", "rejected"],
   );
   await assert.rejects(world.client.get(widgets, key), { code: "CANCELLED" });
+});
+
+test("a program that does nothing but wait for its call stays alive until the call is over", async () => {
+  const program = `import { connectCluster } from ${JSON.stringify(import.meta.resolve("./connect-cluster.ts"))};
+    const configuration = { server: "http://127.0.0.1:1", namespace: "default" };
+    const client = connectCluster({ configuration, userAgent: "suite/1.0" });
+    client.request("GET", "/readyz", undefined, { timeoutMs: 300 }).catch(({ code }) => console.log(code));`;
+  const output = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program]);
+  assert.equal(output.stdout, "KUBERNETES_UNAVAILABLE\n");
 });
 
 test("warnings of the server are passed on", async () => {

@@ -90,6 +90,12 @@ export class Transport {
     return canChange;
   }
 
+  /** Keeps the process alive until disposed: a program that waits for its call to be repeated has no open connection that would. */
+  hold(): Disposable {
+    const handle = setInterval(() => undefined, 0x7fffffff);
+    return { [Symbol.dispose]: () => clearInterval(handle) };
+  }
+
   /** Breaks every connection. */
   async close(): Promise<void> {
     this.#closed = true;

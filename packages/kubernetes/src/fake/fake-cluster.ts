@@ -20,7 +20,7 @@ import { FakeClient } from "./fake-client.ts";
 import { FakeServer, type RequestHandler } from "./fake-server.ts";
 import { overTheWire } from "./json.ts";
 import { storageKind } from "./object-history.ts";
-import type { Admission } from "./object-writer.ts";
+import { type Admission, answerOf } from "./object-writer.ts";
 
 export interface FakeClusterOptions {
   readonly clock?: Clock;
@@ -62,9 +62,8 @@ export class FakeCluster {
 
   /** The object as stored, past the script and uncounted. */
   read<T extends KubernetesObject>(resource: Resource<T>, key: ObjectKey): T | undefined {
-    return this.objects(resource).find(
-      ({ metadata }) => metadata?.name === key.name && (metadata?.namespace ?? "") === key.namespace,
-    );
+    const stored = this.#server.history.get(storageKind(resource), key);
+    return stored === undefined ? undefined : JSON.parse(JSON.stringify(answerOf(stored)));
   }
 
   /** All objects of the kind, past the script and uncounted. */
