@@ -255,3 +255,47 @@ describe("the host fails us", () => {
     assert.equal(host.microVms.length, 1);
   });
 });
+
+describe("what this process cannot know", () => {
+  test("a journal that somebody else wrote is read from the API server before the host is asked: caches lag", async () => {
+    const [first, second] = [world.addHost(a), world.addHost(b)];
+    world.putCluster();
+    const key = world.putMachine();
+    const uid = world.machine(key)?.metadata?.uid ?? "";
+    const journaledAt = (endpoint: string) => ({
+      metadata: { annotations: { [annotation.host]: endpoint, [annotation.identity]: uid } },
+    });
+    await client().mergePatch(microvmMachines, key, journaledAt(a));
+    // While this life looks through the first host, its predecessor moves the machine to the second one; no watch tells of it.
+    first.before = async ({ name }) => {
+      if (name !== "list") return;
+      first.before = undefined;
+      world.cluster.stallWatches();
+      await client().mergePatch(microvmMachines, key, journaledAt(b));
+    };
+    await world.start();
+    await world.pass(10_000);
+    assert.deepEqual([first.counts.create, second.counts.create], [0, 1]);
+    assert.equal(world.machine(key)?.status?.failureDomain, b);
+  });
+
+  test("hosts that have not been heard of are waited for, but not for long", async () => {
+    const [first, second] = [world.addHost(a), world.addHost(b)];
+    const told = first.health.bind(first);
+    const asked = { state: "unknown", sinceMs: world.clock.nowMs(), message: "" } as const;
+    first.health = () => asked;
+    world.putCluster();
+    const key = world.putMachine({ labels: { "cluster.x-k8s.io/deployment-name": "md" } });
+    await world.start();
+    await world.pass(1_000);
+    assert.equal(world.condition("HostReachable", key), "Unknown Connecting");
+    first.health = told;
+    first.reachable();
+    await world.pass(500);
+    assert.equal(world.condition("Ready", key), "True Ready");
+    second.health = () => asked;
+    const later = world.putMachine({ name: "m-2", failureDomain: b });
+    await world.pass(10_000);
+    assert.match(world.message("Ready", later), /not heard of yet/);
+  });
+});

@@ -156,6 +156,7 @@ export class MachineKnowledge {
     this.#known.get(uid)?.deleteCalls.delete(microVmUid);
   }
 
+  /** News of any host wake the machine. */
   waitsForRoom(uid: string, key: ObjectKey): void {
     this.#waiting.set(uid, key);
   }

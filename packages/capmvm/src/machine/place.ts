@@ -28,6 +28,7 @@ export async function place(scope: MachineScope): Promise<Placed> {
     case "chosen":
       break;
     case "connecting": {
+      world.knowledge.waitsForRoom(uid, key);
       const findings = waitingForHost("Unknown", "Connecting", choice.message);
       return { placed: false, findings, requeueAfterMs: choice.againMs };
     }

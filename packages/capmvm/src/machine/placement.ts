@@ -153,6 +153,5 @@ function capabilitiesOf(facts: HostFacts, provider: string): readonly string[] |
 
 function isSilent(host: Host, nowMs: number): boolean {
   const { state, sinceMs } = host.health();
-  const unheard = state === "unknown" || (state === "reachable" && !host.synced);
-  return unheard && nowMs - sinceMs < firstWordMs;
+  return state === "unknown" && nowMs - sinceMs < firstWordMs;
 }
