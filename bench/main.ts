@@ -15,6 +15,7 @@ export interface Benchmark {
 const benchmarks: Readonly<Record<string, () => Promise<{ benchmark: Benchmark }>>> = {
   agent: () => import("./agent.ts"),
   boot: () => import("./boot.ts"),
+  capmvm: () => import("./capmvm.ts"),
   cli: () => import("./cli.ts"),
   images: () => import("./images.ts"),
   kernels: () => import("./images/kernels.ts"),

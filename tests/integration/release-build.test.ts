@@ -56,4 +56,9 @@ describe("the release build", () => {
     assert.match(run("flintlockd", "version"), /^flintlock \d+\.\d+\.\d+$/m);
     assert.match(run("flintlockd", "config", "show", "--origin", "--insecure"), /^insecure: true .*flag/m);
   });
+
+  test("capmvm says its version, and what it lacks", () => {
+    assert.match(run("capmvm", "--version"), /^capmvm \d+\.\d+\.\d+ \([0-9a-f]{40}\)$/m);
+    assert.throws(() => run("capmvm"), { status: 2, message: /KUBERNETES_SERVICE_HOST/ });
+  });
 });

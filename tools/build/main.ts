@@ -16,6 +16,7 @@ const staging = `${dist}.${process.pid}`;
 
 const programs = [
   { name: "lm", entry: "packages/cli/src/main.ts" },
+  { name: "capmvm", entry: "packages/capmvm/src/main.ts" },
   { name: "flintlockd", entry: "packages/host-agent/src/main.ts" },
   { name: "supervisor", entry: "packages/platform/src/supervisor/main.ts" },
   { name: "spawner", entry: "packages/spawner/src/process/main.ts" },
