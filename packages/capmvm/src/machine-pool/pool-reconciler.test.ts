@@ -151,6 +151,7 @@ test("a pool makes its machines so that Cluster API finds and adopts them, and t
   await pools.pass();
   const { spec, status } = pools.pool;
   assert.equal(status?.initialization?.provisioned, true);
+  assert.equal(status?.ready, true, "what Cluster API reads");
   assert.deepEqual([status?.replicas, status?.readyReplicas], [2, 2]);
   assert.deepEqual(
     spec.providerIDList,

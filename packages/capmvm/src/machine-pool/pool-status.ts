@@ -53,7 +53,7 @@ export function poolStatusAfter(
   const provisioned = findings.provisioned === true || before.initialization?.provisioned === true;
   return {
     ...before,
-    ...(provisioned ? { initialization: { provisioned } } : {}),
+    ...(provisioned ? { initialization: { provisioned }, ready: true } : {}),
     infrastructureMachineKind: "MicrovmMachine",
     ...(members === undefined ? {} : countsOf(members)),
     conditions,

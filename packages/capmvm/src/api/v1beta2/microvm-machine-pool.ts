@@ -27,14 +27,18 @@ export interface MachinePoolInstance {
   readonly ready: boolean;
 }
 
+export interface MicrovmMachinePoolSpec {
+  /** Of the microVMs that run; written by the controller. */
+  readonly providerIDList?: readonly string[];
+  readonly template: { readonly metadata?: TemplateMetadata; readonly spec: MicrovmMachineSpec };
+}
+
 export interface MicrovmMachinePool extends KubernetesObject {
-  readonly spec: {
-    /** Of the microVMs that run; written by the controller. */
-    readonly providerIDList?: readonly string[];
-    readonly template: { readonly metadata?: TemplateMetadata; readonly spec: MicrovmMachineSpec };
-  };
+  readonly spec: MicrovmMachinePoolSpec;
   readonly status?: {
     readonly initialization?: { readonly provisioned?: boolean };
+    /** As `initialization.provisioned`: Cluster API up to 1.13 at least looks for this one in pools, in spite of its contract. */
+    readonly ready?: boolean;
     readonly replicas?: number;
     readonly readyReplicas?: number;
     /** Always MicrovmMachine: core then makes a Machine for each. */
@@ -52,26 +56,30 @@ export const microvmMachinePools: Resource<MicrovmMachinePool> = resource<Microv
   namespaced: true,
 });
 
-export const microvmMachinePoolSchema: z.ZodType<Pick<MicrovmMachinePool, "spec" | "status">> = z.object({
-  spec: z
+export const machinePoolSpecSchema: z.ZodType<MicrovmMachinePoolSpec> = z.object({
+  providerIDList: z
+    .array(text(512))
+    .max(10_000)
+    .meta(atomicList())
+    .describe("Provider ids of the microVMs of the pool; written by the controller.")
+    .exactOptional(),
+  template: z
     .object({
-      providerIDList: z
-        .array(text(512))
-        .max(10_000)
-        .meta(atomicList())
-        .describe("Provider ids of the microVMs of the pool; written by the controller.")
-        .exactOptional(),
-      template: z
-        .object({
-          metadata: templateMetadataSchema.exactOptional(),
-          spec: machineSpecSchema.describe("Spec of the MicrovmMachines."),
-        })
-        .describe("What the machines of the pool are made from. Machines of an older one are replaced."),
+      metadata: templateMetadataSchema.exactOptional(),
+      spec: machineSpecSchema.describe("Spec of the MicrovmMachines."),
     })
-    .describe("What shall be."),
+    .describe("What the machines of the pool are made from. Machines of an older one are replaced."),
+});
+
+export const microvmMachinePoolSchema: z.ZodType<Pick<MicrovmMachinePool, "spec" | "status">> = z.object({
+  spec: machinePoolSpecSchema.describe("What shall be."),
   status: z
     .object({
       initialization: initializationSchema.exactOptional(),
+      ready: z
+        .boolean()
+        .describe("As initialization.provisioned, for releases of Cluster API that look here.")
+        .exactOptional(),
       replicas: whole(0, 2_147_483_647).describe("MicroVMs that the pool has.").exactOptional(),
       readyReplicas: whole(0, 2_147_483_647).describe("Those that are ready.").exactOptional(),
       infrastructureMachineKind: text(63).describe("Kind of the machines of the pool.").exactOptional(),
