@@ -14,7 +14,7 @@ const neverSent: ReadonlySet<string> = new Set([
 ]);
 
 const certificateCodes =
-  /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_|ERR_SSL_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO$)/;
+  /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO$)/;
 
 export interface ConnectionFault {
   /** False: surely nothing happened on the server. */

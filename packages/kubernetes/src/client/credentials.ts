@@ -28,6 +28,8 @@ export class Credentials {
   readonly #key: Source;
   readonly #token: Source;
   readonly #exec: ExecCredentials | undefined;
+  #material: readonly (string | undefined)[] = [];
+  #tlsIdentity = "none";
 
   constructor(configuration: ClusterConfiguration, clock: Clock) {
     const { certificateAuthority, clientCertificate, clientKey, token, exec } = configuration;
@@ -48,9 +50,12 @@ export class Credentials {
       exec?.clientKey ?? this.#key(now),
       exec?.token ?? this.#token(now),
     ]);
-    const tlsIdentity = createHash("sha256")
-      .update(JSON.stringify([ca, cert, key]))
-      .digest("hex");
+    const material = [ca, cert, key];
+    if (!material.every((part, index) => part === this.#material[index])) {
+      this.#material = material;
+      this.#tlsIdentity = createHash("sha256").update(JSON.stringify(material)).digest("hex");
+    }
+    const tlsIdentity = this.#tlsIdentity;
     return {
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert }),

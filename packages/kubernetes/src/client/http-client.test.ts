@@ -340,6 +340,14 @@ test("a watch that is heard from now and then is not silent; leaving it ends it"
   assert.equal(last, "4");
 });
 
+test("a page with 200 that is no Kubernetes object is not taken for one", async () => {
+  await using world = await open([(_request, response) => void response.end("<html>please log in</html>")]);
+  const error = { code: "KUBERNETES_UNAVAILABLE", message: /no Kubernetes object: <html>please log in/ };
+  await assert.rejects(world.client.get(widgets, key), error);
+  await assert.rejects(world.client.list(widgets), error);
+  assert.equal(await world.client.request("GET", "/readyz"), "<html>please log in</html>");
+});
+
 test("closing ends what is under way, and what comes after fails at once", async () => {
   await using world = await open([() => undefined]);
   const watching = all(world.client, {});

@@ -1,7 +1,7 @@
 /** `KubernetesClient` over HTTP: which request each call is, and what may be repeated. */
 import type { Clock, Entropy } from "@liquidmetal/foundation";
 import { apiVersionOf, type KubernetesObject, keyOf, keyText, type ObjectKey, type Resource } from "../object.ts";
-import { isNotFound } from "./api-error.ts";
+import { ApiError, isNotFound } from "./api-error.ts";
 import type { Call, CallRunner } from "./call-runner.ts";
 import type {
   ApplyOptions,
@@ -75,7 +75,9 @@ export class HttpClient implements KubernetesClient {
   /** The time limit is for each page. */
   list<T extends KubernetesObject>(kind: Resource<T>, options: ListOptions = {}): Promise<ObjectList<T>> {
     const operation = `list ${kind.plural}`;
-    return listAll(kind, options, (path) => this.#call(operation, options, { method: "GET", path, repeatable: true }));
+    return listAll(kind, options, async (path) =>
+      asObject(await this.#call(operation, options, { method: "GET", path, repeatable: true }), operation),
+    );
   }
 
   async *watch<T extends KubernetesObject>(kind: Resource<T>, options: WatchOptions): AsyncIterable<WatchEvent<T>> {
@@ -211,7 +213,7 @@ export class HttpClient implements KubernetesClient {
     options: CallOptions,
     shape: Shape,
   ): Promise<T> {
-    const answer = await this.#call(operation, options, shape);
+    const answer = asObject(await this.#call(operation, options, shape), operation);
     return { ...(answer as T), ...typeOf(kind) };
   }
 
@@ -237,6 +239,13 @@ function readAnswer(answer: Buffer): unknown {
   } catch {
     return text;
   }
+}
+
+/** A page of a proxy that wants a log-in also comes with 200. */
+function asObject(answer: unknown, operation: string): object {
+  if (typeof answer === "object" && answer !== null) return answer;
+  const message = `the server answered something that is no Kubernetes object: ${String(answer).slice(0, 80)}`;
+  throw new ApiError(message, { httpStatus: 200, reason: "Unknown", operation });
 }
 
 function typeOf(kind: Resource): { readonly apiVersion: string; readonly kind: string } {
