@@ -101,8 +101,24 @@ describe("events", () => {
     slow[Symbol.dispose]();
     await clock.advance(5_000);
     await recorder[Symbol.asyncDispose]();
+    assert.equal(clock.pendingTimers, 0);
     recorder.record(widgets, widget("late"), placed);
     assert.ok((await counted("written")) >= 1_000);
+  });
+
+  test("a server that does not answer does not keep the process from ending", async () => {
+    const { clock, cluster, recorder, counted } = world();
+    cluster.delay({ kind: "Event" }, 3_600_000);
+    for (const name of ["a", "b", "c"]) recorder.record(widgets, widget(name), placed);
+    await clock.advance(10);
+    let closed = false;
+    const closing = recorder[Symbol.asyncDispose]().then(() => {
+      closed = true;
+    });
+    await clock.advance(2_000);
+    assert.ok(closed);
+    await closing;
+    assert.equal(await counted("dropped"), 2);
   });
 
   test("what is told while an event is being written is counted too", async () => {

@@ -7,7 +7,7 @@
  * Source: client-go tools/record (EventCorrelator: its numbers and its texts).
  */
 import type { Clock, Entropy } from "@liquidmetal/foundation";
-import { PlatformError, systemClock, systemEntropy } from "@liquidmetal/foundation";
+import { PlatformError, sleep, systemClock, systemEntropy } from "@liquidmetal/foundation";
 import { isNotFound } from "../client/api-error.ts";
 import type { KubernetesClient } from "../client/client.ts";
 import { wholeSeconds } from "../condition/condition.ts";
@@ -35,6 +35,7 @@ const refillMs = 300_000;
 const queueMax = 1_000;
 const memoryMax = 4_096;
 const writeTimeoutMs = 10_000;
+const closingMs = 2_000;
 
 /** What is known of an event that was told before. */
 interface Told {
@@ -95,10 +96,14 @@ export class EventRecorder implements AsyncDisposable {
     while (this.#writing !== undefined) await this.#writing;
   }
 
-  /** Takes no more, and writes what waits. */
+  /** Takes no more, and writes what waits as far as that takes no longer than two seconds: events hold up no shutdown either. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    await this.flush();
+    const late = new AbortController();
+    await Promise.race([this.flush(), sleep(this.#options.clock, closingMs, late.signal)]).catch(() => undefined);
+    late.abort();
+    this.#options.metrics?.events.inc({ result: "dropped" }, this.#queue.size);
+    this.#queue.clear();
   }
 
   async #drain(): Promise<void> {

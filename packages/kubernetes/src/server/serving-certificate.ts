@@ -47,7 +47,9 @@ export async function watchCertificate(options: ServingCertificateOptions): Prom
   let current = await readPair(options);
   metrics?.certificateReads.inc();
   let disposed = false;
-  let timer: Timer | undefined;
+  let next: { readonly dueMs: number; readonly timer: Timer } | undefined;
+  let looking = false;
+  let changedMeanwhile = false;
   const look = async (): Promise<void> => {
     try {
       const pair = await readPair(options);
@@ -64,10 +66,22 @@ export async function watchCertificate(options: ServingCertificateOptions): Prom
       });
     }
   };
+  /** The earlier of two wishes wins, so that many events do not put the look off for ever. */
   const schedule = (afterMs: number): void => {
-    timer?.cancel();
-    if (disposed) return;
-    timer = clock.timer(afterMs, () => void look().then(() => schedule(pollMs)));
+    const dueMs = clock.monotonicMs() + afterMs;
+    if (looking) changedMeanwhile = true;
+    if (disposed || looking || (next !== undefined && next.dueMs <= dueMs)) return;
+    next?.timer.cancel();
+    next = { dueMs, timer: clock.timer(afterMs, () => void run()) };
+  };
+  const run = async (): Promise<void> => {
+    next = undefined;
+    looking = true;
+    await look();
+    looking = false;
+    const soon = changedMeanwhile;
+    changedMeanwhile = false;
+    schedule(soon ? settleMs : pollMs);
   };
   const watchers = [...new Set([dirname(options.certificatePath), dirname(options.keyPath)])].flatMap((directory) =>
     watchFolder(directory, () => schedule(settleMs), logger),
@@ -80,7 +94,7 @@ export async function watchCertificate(options: ServingCertificateOptions): Prom
     onChange: (listener) => changes.listen(listener),
     [Symbol.dispose]: () => {
       disposed = true;
-      timer?.cancel();
+      next?.timer.cancel();
       for (const watcher of watchers) watcher.close();
     },
   };

@@ -35,13 +35,13 @@ const noDefect = (error: unknown): void => assert.fail(String(error));
 
 /** Applies what a diff of ours gives. */
 function patched(target: unknown, patch: JsonPatch): unknown {
-  const root = { root: structuredClone(target) as unknown };
+  const root = { root: JSON.parse(JSON.stringify(target)) as unknown };
   for (const { op, path, value } of patch) {
     const steps = ["root", ...path.split("/").slice(1)].map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
     const last = steps.pop() ?? "";
     const parent = steps.reduce<Record<string, unknown>>((at, step) => at[step] as Record<string, unknown>, root);
     if (op === "remove") delete parent[last];
-    else parent[last] = value;
+    else Object.defineProperty(parent, last, { value, enumerable: true, configurable: true, writable: true });
   }
   return root.root;
 }
@@ -51,10 +51,12 @@ test("a JSON patch makes the one of the other", () => {
   fc.assert(
     fc.property(json, json, (before, after) => {
       assert.deepEqual(patched(before, jsonPatchBetween(before, after)), after);
-      assert.deepEqual(jsonPatchBetween(before, structuredClone(before)), []);
+      assert.deepEqual(jsonPatchBetween(before, JSON.parse(JSON.stringify(before))), []);
     }),
     { numRuns: 500 },
   );
+  const hostile = JSON.parse('{"__proto__":{"a":1}}');
+  assert.deepEqual(patched(hostile, jsonPatchBetween(hostile, {})), {});
   assert.deepEqual(jsonPatchBetween({ "a/b~": 1 }, { "a/b~": 2 }), [{ op: "replace", path: "/a~1b~0", value: 2 }]);
 });
 
