@@ -279,6 +279,24 @@ describe("what this process cannot know", () => {
     assert.equal(world.machine(key)?.status?.failureDomain, b);
   });
 
+  test("a machine that somebody else has placed meanwhile stays where it was placed", async () => {
+    const first = world.addHost(a);
+    const second = world.hosts.add(b);
+    world.putCluster();
+    const key = world.putMachine();
+    const uid = world.machine(key)?.metadata?.uid ?? "";
+    const hook = world.cluster.onCall(async ({ kind, verb }, moment) => {
+      if (kind !== "Secret" || verb !== "get" || moment !== "before") return;
+      hook[Symbol.dispose]();
+      world.cluster.stallWatches();
+      const journal = { [annotation.host]: b, [annotation.identity]: uid };
+      await client().mergePatch(microvmMachines, key, { metadata: { annotations: journal } });
+    });
+    await world.start();
+    await world.pass(10_000);
+    assert.deepEqual([first.counts.create, second.counts.create], [0, 1]);
+  });
+
   test("hosts that have not been heard of are waited for, but not for long", async () => {
     const [first, second] = [world.addHost(a), world.addHost(b)];
     const told = first.health.bind(first);
