@@ -60,7 +60,7 @@ describe("the API of capmvm on a real API server", () => {
 
   test("its CRDs are established, structural, and within the cost budget of CEL", async () => {
     const { body } = await answers.ask("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions");
-    assert.equal(body.items.length, 5);
+    assert.equal(body.items.length, 6);
     for (const { metadata, status } of body.items) {
       const types = status.conditions.filter((one: Json) => one.status === "True").map((one: Json) => one.type);
       assert.deepEqual(types.toSorted(), ["Established", "NamesAccepted"], metadata.name);
@@ -383,7 +383,7 @@ describe("the API of capmvm on a real API server", () => {
       [Host, State, Ready, ProviderID],
       ["10.0.0.1:9090", "running", "True", "microvm://10.0.0.1:9090/01HX"],
     );
-    for (const short of ["mvmc", "mvmct", "mvmm", "mvmmp", "mvmmt", "cluster-api"])
+    for (const short of ["mvmc", "mvmct", "mvmm", "mvmmp", "mvmmpt", "mvmmt", "cluster-api"])
       await server.kubectl(["get", short]);
     assert.match(await server.kubectl(["explain", "mvmc.spec.controlPlaneEndpoint"]), /Fixed once it is set/);
   });

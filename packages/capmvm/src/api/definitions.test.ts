@@ -184,7 +184,7 @@ describe("v1alpha1", () => {
 });
 
 describe("the CRDs", () => {
-  test("are five, namespaced, named as Cluster API computes it, with short names and its category", () => {
+  test("are six, namespaced, named as Cluster API computes it, with short names and its category", () => {
     assert.deepEqual(
       definitions.map(({ metadata, spec }) => [
         metadata.name,
@@ -197,6 +197,7 @@ describe("the CRDs", () => {
         ["microvmclustertemplates.infrastructure.cluster.x-k8s.io", "Namespaced", ["mvmct"], ["cluster-api"]],
         ["microvmmachines.infrastructure.cluster.x-k8s.io", "Namespaced", ["mvmm"], ["cluster-api"]],
         ["microvmmachinepools.infrastructure.cluster.x-k8s.io", "Namespaced", ["mvmmp"], ["cluster-api"]],
+        ["microvmmachinepooltemplates.infrastructure.cluster.x-k8s.io", "Namespaced", ["mvmmpt"], ["cluster-api"]],
         ["microvmmachinetemplates.infrastructure.cluster.x-k8s.io", "Namespaced", ["mvmmt"], ["cluster-api"]],
       ],
     );
@@ -246,7 +247,9 @@ describe("the CRDs", () => {
     ]) {
       assert.ok(pool.includes(line), line);
     }
-    assert.equal(versionOf("MicrovmClusterTemplate", "v1beta2")["subresources"], undefined);
+    for (const kind of ["MicrovmClusterTemplate", "MicrovmMachinePoolTemplate"]) {
+      assert.equal(versionOf(kind, "v1beta2")["subresources"], undefined, kind);
+    }
     const { properties } = versionOf("MicrovmCluster", "v1beta2").schema.openAPIV3Schema;
     assert.equal(properties?.["status"]?.properties?.["initialization"]?.minProperties, 1);
   });

@@ -22,6 +22,7 @@ import {
   microvmClusterSchema,
   microvmClusterTemplateSchema,
   microvmMachinePoolSchema,
+  microvmMachinePoolTemplateSchema,
   microvmMachineSchema,
   microvmMachineTemplateSchema,
 } from "./v1beta2/index.ts";
@@ -122,6 +123,12 @@ const kinds: readonly KindDefinition[] = [
       paused,
       age,
     ],
+  },
+  {
+    kind: "MicrovmMachinePoolTemplate",
+    shortName: "mvmmpt",
+    schema: microvmMachinePoolTemplateSchema,
+    columns: [age],
   },
   {
     kind: "MicrovmMachineTemplate",

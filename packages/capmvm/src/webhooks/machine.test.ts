@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { AdmissionVerdict } from "@liquidmetal/kubernetes";
 import type { MicrovmMachine, MicrovmMachineSpec, MicrovmMachineTemplate } from "../api/index.ts";
-import { validateMicrovmMachinePool, validateMicrovmMachineTemplate } from "./machine-templates.ts";
+import {
+  validateMicrovmMachinePool,
+  validateMicrovmMachinePoolTemplate,
+  validateMicrovmMachineTemplate,
+} from "./machine-templates.ts";
 import { defaultMicrovmMachine, validateMicrovmMachine } from "./microvm-machine.ts";
 import { withoutNulls } from "./nulls.ts";
 
@@ -296,5 +300,28 @@ describe("MicrovmMachinePool", () => {
       "spec.template.spec.vcpu Invalid",
     ]);
     assert.deepEqual(errorsOf(validateMicrovmMachinePool(pool({ vcpu: 0 }, ["a"]), pool({ vcpu: 0 }))), []);
+  });
+});
+
+describe("MicrovmMachinePoolTemplate", () => {
+  const poolTemplate = (changed: Partial<MicrovmMachineSpec>, providerIDList?: readonly string[]) => ({
+    kind: "MicrovmMachinePoolTemplate",
+    spec: {
+      template: {
+        spec: { ...template(changed).spec, ...(providerIDList === undefined ? {} : { providerIDList }) },
+      },
+    },
+  });
+
+  test("is checked like a pool, names no microVM, and is fixed", () => {
+    const plain = { dryRun: false };
+    const errors = errorsOf(validateMicrovmMachinePoolTemplate(poolTemplate({ vcpu: 0 }, ["a"]), undefined, plain));
+    assert.deepEqual(errors, [
+      "spec.template.spec.template.spec.vcpu Invalid",
+      "spec.template.spec.providerIDList Forbidden",
+    ]);
+    const changed = validateMicrovmMachinePoolTemplate(poolTemplate({ vcpu: 4 }), poolTemplate({}), plain);
+    assert.deepEqual(errorsOf(changed), ["spec.template.spec Forbidden"]);
+    assert.equal(validateMicrovmMachinePoolTemplate(poolTemplate({}), poolTemplate({}), plain), undefined);
   });
 });

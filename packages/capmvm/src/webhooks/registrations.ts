@@ -22,11 +22,16 @@ import {
   microvmClusters,
   microvmClusterTemplates,
   microvmMachinePools,
+  microvmMachinePoolTemplates,
   microvmMachines,
   microvmMachineTemplates,
 } from "../api/index.ts";
 import { macAddressOf } from "../machine/mac-address.ts";
-import { validateMicrovmMachinePool, validateMicrovmMachineTemplate } from "./machine-templates.ts";
+import {
+  validateMicrovmMachinePool,
+  validateMicrovmMachinePoolTemplate,
+  validateMicrovmMachineTemplate,
+} from "./machine-templates.ts";
 import { validateMicrovmCluster, validateMicrovmClusterTemplate } from "./microvm-cluster.ts";
 import { defaultMicrovmMachine, validateMicrovmMachine } from "./microvm-machine.ts";
 import { withoutNulls } from "./nulls.ts";
@@ -50,6 +55,7 @@ export const webhookRegistrations: readonly WebhookRegistration[] = [
   ),
   registration(microvmMachineTemplates, validateMicrovmMachineTemplate),
   registration(microvmMachinePools, validateMicrovmMachinePool),
+  registration(microvmMachinePoolTemplates, validateMicrovmMachinePoolTemplate),
 ];
 
 /** For `startWebhookServer`: admission of every kind, and the conversion. */

@@ -5,6 +5,7 @@ export * from "./microvm-cluster.ts";
 export * from "./microvm-cluster-template.ts";
 export * from "./microvm-machine.ts";
 export * from "./microvm-machine-pool.ts";
+export * from "./microvm-machine-pool-template.ts";
 export * from "./microvm-machine-template.ts";
 export * from "./names.ts";
 export * from "./provider-id.ts";
