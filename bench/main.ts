@@ -19,6 +19,7 @@ const benchmarks: Readonly<Record<string, () => Promise<{ benchmark: Benchmark }
   cli: () => import("./cli.ts"),
   images: () => import("./images.ts"),
   kernels: () => import("./images/kernels.ts"),
+  placement: () => import("./placement.ts"),
 };
 
 const names = process.argv.slice(2);
