@@ -76,11 +76,10 @@ export class CallRunner {
         (ending) => this.#attempts(call, ending, clock.monotonicMs() + timeoutMs, last),
       );
     } catch (error) {
-      const late = error instanceof PlatformError && error.code === "DEADLINE_EXCEEDED" && !(error instanceof ApiError);
-      if (!late) throw error;
-      const why = last.error === undefined ? "no answer came" : last.error.message;
-      const message = `waited ${timeoutMs} ms: ${why}`;
-      throw new ApiError(message, { httpStatus: 0, reason: "Timeout", operation, cause: last.error ?? error });
+      const isLate =
+        error instanceof PlatformError && error.code === "DEADLINE_EXCEEDED" && !(error instanceof ApiError);
+      if (!isLate) throw error;
+      throw late(operation, timeoutMs, last.error, error);
     }
   }
 
@@ -88,6 +87,8 @@ export class CallRunner {
     const { clock, entropy, observer } = this.#options;
     let renewed = false;
     for (let attempt = 1; ; attempt++) {
+      // From here on, why it was refused before says nothing about whether it is carried out now.
+      if (!call.repeatable) delete last.error;
       const result = await this.#places.run(() => this.#once(call, signal), signal);
       if (result instanceof Uint8Array) return Buffer.from(result.buffer, result.byteOffset, result.byteLength);
       const { error, again } = result;
@@ -155,6 +156,16 @@ export class CallRunner {
       }
     }
   }
+}
+
+/** What kept the call from being answered until its deadline says more than that the deadline came. */
+function late(operation: string, timeoutMs: number, last: ApiError | undefined, cause: unknown): ApiError {
+  if (last === undefined) {
+    const message = `waited ${timeoutMs} ms, and no answer came`;
+    return new ApiError(message, { httpStatus: 0, reason: "Timeout", operation, cause });
+  }
+  const { message, httpStatus, reason, code, causes } = last;
+  return new ApiError(`${message} (given up after ${timeoutMs} ms)`, { httpStatus, reason, code, causes, cause: last });
 }
 
 function wantsAgain(error: ApiError, repeatable: boolean): boolean {

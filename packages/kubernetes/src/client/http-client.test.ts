@@ -198,7 +198,7 @@ test("a call ends at its deadline, also when the server says nothing, and tells 
   await using mute = await open([() => undefined]);
   await assert.rejects(mute.client.get(widgets, key, { timeoutMs: 100 }), {
     code: "DEADLINE_EXCEEDED",
-    message: "get widgets default/a: waited 100 ms: no answer came",
+    message: "get widgets default/a: waited 100 ms, and no answer came",
   });
   await using down = await open([reset]);
   await assert.rejects(down.client.get(widgets, key, { timeoutMs: 700 }), { code: "KUBERNETES_UNAVAILABLE" });
