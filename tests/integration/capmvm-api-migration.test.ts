@@ -190,7 +190,7 @@ describe("storage that upstream wrote", () => {
       "merge",
     );
     assert.equal(unchecked.status, 500);
-    assert.match(unchecked.body.message, /failed calling webhook "validation\.microvmcluster/);
+    assert.match(unchecked.body.message, /failed calling webhook "default\.microvmcluster/);
     assert.notEqual((await answers.ask("GET", path("v1alpha1", "microvmclusters", "orphan"))).status, 200);
     assert.equal((await answers.ask("DELETE", url)).status, 200);
     const finalised = await answers.ask("PATCH", url, { metadata: { finalizers: null } }, "merge");
