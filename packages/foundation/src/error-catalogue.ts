@@ -4,6 +4,8 @@
  * `kind` decides the status on each wire (gRPC, HTTP, exit code: one table each, in the package that speaks it);
  * `retry` is what the reconcile loop does by default; `remedy` is printed after the message. `docs/errors.md` is generated from this table.
  */
+import type { ErrorCode } from "./error-code.ts";
+
 export type ErrorKind =
   | "invalid"
   | "not-found"
@@ -36,73 +38,6 @@ const entry = (kind: ErrorKind, retry: RetryPolicy, summary: string, remedy: str
   summary,
   remedy,
 });
-
-export type ErrorCode =
-  | "SPEC_INVALID"
-  | "REQUEST_INVALID"
-  | "CONFIG_INVALID"
-  | "MICROVM_NOT_FOUND"
-  | "MICROVM_EXISTS"
-  | "MICROVM_DELETING"
-  | "PHASE_CONFLICT"
-  | "CAPACITY_EXCEEDED"
-  | "DISK_FULL"
-  | "QUEUE_FULL"
-  | "PROVIDER_UNKNOWN"
-  | "CAPABILITY_MISSING"
-  | "IMAGE_REFERENCE_INVALID"
-  | "IMAGE_NOT_FOUND"
-  | "IMAGE_UNAUTHORIZED"
-  | "IMAGE_PULL_FAILED"
-  | "IMAGE_PUSH_FAILED"
-  | "IMAGE_CORRUPT"
-  | "IMAGE_WRONG_PLATFORM"
-  | "IMAGE_FILE_MISSING"
-  | "IMAGE_IN_USE"
-  | "IMAGE_BUILD_FAILED"
-  | "IMAGE_INPUT_MISMATCH"
-  | "RECIPE_INVALID"
-  | "RECIPE_NOT_FOUND"
-  | "TOOL_MISSING"
-  | "CONTAINERD_UNAVAILABLE"
-  | "VOLUME_FAILED"
-  | "KERNEL_INVALID"
-  | "NETWORK_FAILED"
-  | "NETWORK_DEVICE_TAKEN"
-  | "BRIDGE_MISSING"
-  | "ADDRESS_EXHAUSTED"
-  | "ADDRESS_TAKEN"
-  | "METADATA_INVALID"
-  | "HYPERVISOR_UNAVAILABLE"
-  | "HYPERVISOR_FAILED"
-  | "HYPERVISOR_TIMEOUT"
-  | "GUEST_FAILED"
-  | "SPAWNER_UNAVAILABLE"
-  | "PROCESS_FAILED"
-  | "PROCESS_UNVERIFIED"
-  | "STATE_TOO_NEW"
-  | "STATE_CORRUPT"
-  | "STATE_LOCKED"
-  | "OBJECT_NOT_FOUND"
-  | "OBJECT_EXISTS"
-  | "OBJECT_CONFLICT"
-  | "OBJECT_INVALID"
-  | "KUBERNETES_UNAVAILABLE"
-  | "KUBERNETES_UNAUTHENTICATED"
-  | "KUBERNETES_FORBIDDEN"
-  | "KUBECONFIG_INVALID"
-  | "LEADERSHIP_LOST"
-  | "POSITION_EXPIRED"
-  | "WATCHER_TOO_SLOW"
-  | "HOST_UNREACHABLE"
-  | "HOST_REFUSED"
-  | "HOST_ACCESS_INVALID"
-  | "CREATE_UNCERTAIN"
-  | "UNAUTHENTICATED"
-  | "DEADLINE_EXCEEDED"
-  | "CANCELLED"
-  | "UNAVAILABLE"
-  | "INTERNAL";
 
 export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
   SPEC_INVALID: entry("invalid", "never", "the microVM spec breaks a rule", "correct the fields named in the message"),

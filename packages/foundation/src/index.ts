@@ -5,12 +5,12 @@ export { Broadcast, type Subscription } from "./broadcast.ts";
 export { type Clock, type Entropy, sleep, type Timer } from "./clock.ts";
 export { type DeadlineOptions, withDeadline } from "./deadline.ts";
 export {
-  type ErrorCode,
   type ErrorEntry,
   type ErrorKind,
   errorCatalogue,
   type RetryPolicy,
 } from "./error-catalogue.ts";
+export type { ErrorCode } from "./error-code.ts";
 export { FakeClock } from "./fake-clock.ts";
 export { KeyedQueue, type KeyedQueueOptions } from "./keyed-queue.ts";
 export { type ErrorDetails, PlatformError, type PlatformErrorOptions } from "./platform-error.ts";

@@ -3,7 +3,8 @@
  *
  * `details` go to logs and clients: never put secrets there. `cause` goes to logs only.
  */
-import { type ErrorCode, type ErrorKind, errorCatalogue, type RetryPolicy } from "./error-catalogue.ts";
+import { type ErrorKind, errorCatalogue, type RetryPolicy } from "./error-catalogue.ts";
+import type { ErrorCode } from "./error-code.ts";
 
 export type ErrorDetails = Readonly<Record<string, string | number | boolean>>;
 
