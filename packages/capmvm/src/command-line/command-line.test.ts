@@ -23,6 +23,7 @@ describe("the command line", () => {
       leaderElection: { enabled: false, leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 },
       concurrency: { cluster: 10, machine: 10, machinePool: 10, machineTemplate: 1 },
       syncPeriodMs: 600_000,
+      deleteOrphans: false,
       webhook: {
         port: 9443,
         certificatePath: "/tmp/k8s-webhook-server/serving-certs/tls.crt",
@@ -46,7 +47,7 @@ describe("the command line", () => {
       ...["--health-addr=127.0.0.1:1", "--diagnostics-address=[::1]:2", "--insecure-diagnostics=true"],
       ...["--profiler-address=localhost:3", "--tls-min-version=VersionTLS13"],
       ...["--tls-cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_AES_128_GCM_SHA256"],
-      ...["-v=5", "--logging-format=text"],
+      ...["-v=5", "--logging-format=text", "--delete-orphaned-microvms"],
     ];
     assert.deepEqual(settings(line), {
       kubeconfig: "/k",
@@ -61,6 +62,7 @@ describe("the command line", () => {
       watchFilter: "blue",
       concurrency: { cluster: 3, machine: 40, machinePool: 5, machineTemplate: 2 },
       syncPeriodMs: 90_000,
+      deleteOrphans: true,
       webhook: { host: "127.0.0.1", port: 9555, certificatePath: "/certs/a.crt", keyPath: "/certs/a.key" },
       health: { host: "127.0.0.1", port: 1 },
       diagnostics: { host: "::1", port: 2, insecure: true },

@@ -20,6 +20,7 @@ export type FlagName =
   | "microvmmachinepool-concurrency"
   | "microvmmachinetemplate-concurrency"
   | "sync-period"
+  | "delete-orphaned-microvms"
   | "webhook-host"
   | "webhook-port"
   | "webhook-cert-dir"
@@ -76,6 +77,11 @@ export const flags: Readonly<Record<FlagName, Flag>> = {
   "microvmmachinepool-concurrency": flag("count", "10", "MicrovmMachinePools worked on at once"),
   "microvmmachinetemplate-concurrency": flag("count", "1", "MicrovmMachineTemplates worked on at once"),
   "sync-period": flag("duration", "10m", "every object is looked at again after this time, also when nothing happened"),
+  "delete-orphaned-microvms": flag(
+    "switch",
+    "false",
+    "delete microVMs that were made here and that no MicrovmMachine has any more; default: tell of them",
+  ),
   "webhook-host": flag("text", "", "address that the webhook server listens on; default: all"),
   "webhook-port": flag("port", "9443", "port of the webhook server; 0 = no webhook server"),
   "webhook-cert-dir": flag(

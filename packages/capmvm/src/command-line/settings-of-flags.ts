@@ -42,6 +42,7 @@ function assemble(flag: Reader, environment: Readonly<Record<string, string | un
       machineTemplate: flag.count("microvmmachinetemplate-concurrency", 1),
     },
     syncPeriodMs: flag.duration("sync-period"),
+    deleteOrphans: flag.switch("delete-orphaned-microvms"),
     ...given("webhook", webhook(flag)),
     health: flag.address("health-addr") ?? flag.refuse("health-addr", "an address, as in :9440"),
     ...given("diagnostics", diagnostics && { ...diagnostics, insecure: flag.switch("insecure-diagnostics") }),

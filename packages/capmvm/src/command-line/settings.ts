@@ -23,6 +23,7 @@ export interface Settings {
     readonly machineTemplate: number;
   };
   readonly syncPeriodMs: number;
+  readonly deleteOrphans: boolean;
   /** Absent = no webhook server. */
   readonly webhook?: {
     readonly host?: string;

@@ -15,6 +15,8 @@ export type Connection =
       readonly open: false;
       /** True when it may only not have answered yet. */
       readonly hopeful: boolean;
+      /** It was asked a moment ago: not worth telling anybody yet. */
+      readonly early?: boolean;
       readonly message: string;
       readonly findings: Findings;
       readonly requeueAfterMs?: number;
@@ -29,16 +31,16 @@ export async function connect(scope: MachineScope, endpoint: string): Promise<Co
   const { world, microvmCluster, signal } = scope;
   try {
     const access = await world.accessOf(microvmCluster, endpoint, { signal });
-    return connectionTo(world.hosts.host(access), microvmCluster);
+    return connectionTo(world.hosts.host(access), microvmCluster, world.clock.nowMs());
   } catch (error) {
     if (error instanceof PlatformError && error.code === "HOST_ACCESS_INVALID") return withoutAccess(endpoint, error);
     throw error;
   }
 }
 
-function connectionTo(host: Host, cluster: MicrovmCluster | undefined): Connection {
+function connectionTo(host: Host, cluster: MicrovmCluster | undefined, nowMs: number): Connection {
   const { endpoint } = host;
-  const { state, message } = host.health();
+  const { state, message, sinceMs } = host.health();
   switch (state) {
     case "reachable":
       return { open: true, host, findings: found("HostReachable", "True", "Reachable", poolWords(endpoint, cluster)) };
@@ -46,6 +48,7 @@ function connectionTo(host: Host, cluster: MicrovmCluster | undefined): Connecti
       return {
         ...closed("Unknown", "Connecting", message || `waiting for the first word of ${endpoint}`),
         hopeful: true,
+        early: nowMs - sinceMs < connectingAgainMs,
         requeueAfterMs: connectingAgainMs,
       };
     case "unreachable":

@@ -279,6 +279,26 @@ describe("what this process cannot know", () => {
     assert.equal(world.machine(key)?.status?.failureDomain, b);
   });
 
+  test("a new life writes nothing while it gets to know the hosts, nor when it knows them", async () => {
+    const first = world.addHost(a);
+    world.putCluster();
+    const key = world.putMachine();
+    const living = await world.start();
+    await world.pass();
+    living.kill();
+    const told = first.health.bind(first);
+    const asked = { state: "unknown", sinceMs: world.clock.nowMs(), message: "" } as const;
+    first.health = () => asked;
+    world.cluster.forgetCalls();
+    await world.start();
+    await world.pass(3_000);
+    first.health = told;
+    first.reachable();
+    await world.pass(60_000);
+    assert.deepEqual(world.cluster.writes(), {});
+    assert.equal(world.condition("Ready", key), "True Ready");
+  });
+
   test("a machine that somebody else has placed meanwhile stays where it was placed", async () => {
     const first = world.addHost(a);
     const second = world.hosts.add(b);

@@ -30,8 +30,13 @@ export async function observe(before: MachineScope): Promise<Outcome> {
   const { machine } = scope;
   const connection = await connect(scope, recorded.endpoint);
   if (!connection.open) {
-    const { findings, requeueAfterMs } = connection;
-    return { findings, machine, ...(requeueAfterMs === undefined ? {} : { requeueAfterMs }) };
+    const { findings, requeueAfterMs, early = false } = connection;
+    // After a restart no machine is told to be on a host that is not known yet, only to be told a second later that it is.
+    return {
+      findings,
+      machine: early ? undefined : machine,
+      ...(requeueAfterMs === undefined ? {} : { requeueAfterMs }),
+    };
   }
   const { host } = connection;
   try {

@@ -1,6 +1,7 @@
 /** What must be there before a microVM is made: the cluster's infrastructure, and the data that makes it a node. */
-import type { KubernetesObject } from "@liquidmetal/kubernetes";
+import type { KubernetesObject, ObjectCache } from "@liquidmetal/kubernetes";
 import { clusterApiNames, type Machine, type MachinePool } from "../api/index.ts";
+import { labelValue } from "../machine-pool/new-member.ts";
 import { bootstrapGate, readBootstrapData } from "./bootstrap-data.ts";
 import type { MachineScope } from "./dependencies.ts";
 import { both, type Findings, found } from "./findings.ts";
@@ -46,14 +47,17 @@ function infrastructureFinding({ cluster, microvmCluster, machine }: MachineScop
 function withPoolsSecret(
   owner: Machine,
   machine: { readonly metadata?: Machine["metadata"] },
-  pools: { get(key: { namespace: string; name: string }): MachinePool | undefined } | undefined,
+  pools: Pick<ObjectCache<MachinePool>, "get" | "list"> | undefined,
 ): Machine {
   if (owner.spec?.bootstrap?.dataSecretName) return owner;
   const label = clusterApiNames.machinePoolLabel;
   const name = machine.metadata?.labels?.[label] ?? owner.metadata?.labels?.[label];
   const namespace = machine.metadata?.namespace ?? "";
   if (name === undefined) return owner;
-  const dataSecretName = pools?.get({ namespace, name })?.spec?.template?.spec?.bootstrap?.dataSecretName;
+  const pool =
+    pools?.get({ namespace, name }) ??
+    pools?.list(namespace).find(({ metadata }) => labelValue(metadata?.name ?? "") === name);
+  const dataSecretName = pool?.spec?.template?.spec?.bootstrap?.dataSecretName;
   if (dataSecretName === undefined) return owner;
   return {
     ...owner,
