@@ -16,10 +16,12 @@ import { clusterController, controlPlaneProbe } from "../cluster/index.ts";
 import type { Settings } from "../command-line/settings.ts";
 import { HostAccesses, type Hosts, openHosts, secretReader } from "../hosts/index.ts";
 import { machineController } from "../machine/machine-controller.ts";
+import { OrphanCollector } from "../machine/orphan-collector.ts";
 import { machinePoolController } from "../machine-pool/index.ts";
 import { machineTemplateController } from "../template/index.ts";
 import type { Caches } from "./caches.ts";
 import { userAgent } from "./management-cluster.ts";
+import { meetHosts } from "./meet-hosts.ts";
 import { type ObjectEvents, objectEvents } from "./object-events.ts";
 
 export interface ControllersOptions {
@@ -55,6 +57,13 @@ export class Controllers implements AsyncDisposable {
     );
   }
 
+  /** Before the first is started: the hosts of all clusters are connected, as far as they answer soon. */
+  async meetHosts(signal: AbortSignal): Promise<void> {
+    const { caches, clock, logger } = this.#options;
+    const { accessOf } = this.#accesses;
+    await meetHosts({ clusters: caches.microvmClusters.list(), hosts: this.#hosts, accessOf, clock, logger, signal });
+  }
+
   startClusters(ports: ControllerPorts): RunningController {
     const { settings, client, caches, entropy } = this.#options;
     const probe = controlPlaneProbe({
@@ -78,6 +87,14 @@ export class Controllers implements AsyncDisposable {
     const concurrency = settings.concurrency.machine;
     const controller = machineController({ ...this.#shared(), caches, logger, managementPlane, concurrency });
     return this.#start(controller, ports);
+  }
+
+  /** MicroVMs of ours that no machine has any more: told of, or deleted. */
+  async startOrphanCollector(signal: AbortSignal): Promise<void> {
+    const { settings, caches, logger, managementPlane } = this.#options;
+    const { deleteOrphans } = settings;
+    const collector = new OrphanCollector({ ...this.#shared(), caches, logger, managementPlane, deleteOrphans });
+    this.#stack.use(await collector.start(signal));
   }
 
   startMachinePools(ports: ControllerPorts): RunningController {

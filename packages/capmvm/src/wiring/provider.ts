@@ -119,6 +119,8 @@ class ControllersWhileLeading implements Service {
     const recorder = new EventRecorder({ client, component: "capmvm", instance, clock, entropy, logger, metrics });
     const controllers = new Controllers({ ...this.#world, managementPlane, recorder });
     this.#controllers = controllers;
+    await controllers.meetHosts(signal);
+    await controllers.startOrphanCollector(signal);
     return {
       [Symbol.asyncDispose]: async () => {
         await controllers[Symbol.asyncDispose]();
