@@ -23,7 +23,10 @@ export interface Awaited {
 export class ClusterView {
   readonly name: string;
   readonly paths: Readonly<
-    Record<"cluster" | "controlPlane" | "workers" | "machines" | "infrastructure" | "microvmMachines", string>
+    Record<
+      "cluster" | "machinePools" | "controlPlane" | "workers" | "machines" | "infrastructure" | "microvmMachines",
+      string
+    >
   >;
   readonly #api: JsonApi;
   readonly #guests: PlayedGuests | undefined;
@@ -39,6 +42,7 @@ export class ClusterView {
       controlPlane: of("controlplane.cluster.x-k8s.io", `kubeadmcontrolplanes/${name}-control-plane`),
       workers: of("cluster.x-k8s.io", `machinedeployments/${name}-workers`),
       machines: of("cluster.x-k8s.io", "machines"),
+      machinePools: of("cluster.x-k8s.io", "machinepools"),
       infrastructure: of("infrastructure.cluster.x-k8s.io", `microvmclusters/${name}`),
       microvmMachines: of("infrastructure.cluster.x-k8s.io", "microvmmachines"),
     };
@@ -127,6 +131,10 @@ export class ClusterView {
         );
       }
     }
+    for (const { metadata, spec, status } of await this.#api.list(this.paths.machinePools)) {
+      const { conditions: _, ...rest } = status ?? {};
+      lines.push(`${metadata.name} ${JSON.stringify(spec.providerIDList)} ${JSON.stringify(rest)}`);
+    }
     lines.push(...(this.#guests?.failures ?? []).slice(-3).map((failure) => `guest: ${failure.message}`));
     return lines.join("\n");
   }
@@ -137,8 +145,8 @@ export class ClusterView {
     // By label: topologies name their objects as they like.
     const label = `labelSelector=cluster.x-k8s.io/cluster-name=${this.name}`;
     const paths = [this.paths.cluster];
-    for (const path of [this.paths.controlPlane, this.paths.workers]) {
-      const list = path.slice(0, path.lastIndexOf("/"));
+    const listOf = (path: string): string => path.slice(0, path.lastIndexOf("/"));
+    for (const list of [listOf(this.paths.controlPlane), listOf(this.paths.workers), this.paths.machinePools]) {
       const objects = await this.#api.list(`${list}?${label}`).catch(() => []);
       paths.push(...objects.map(({ metadata }) => `${list}/${metadata.name}`));
     }
