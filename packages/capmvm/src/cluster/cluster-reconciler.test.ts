@@ -204,6 +204,29 @@ test("a host that stays down takes no new control plane after a minute, and does
   assert.deepEqual(controlPlane(), [false, true]);
 });
 
+test("a failure domain carries what the user says of its host", async () => {
+  const world = new Reconciled(hostA);
+  const labels = { "topology.test/rack": "r1" };
+  const hosts = [{ endpoint: hostA, name: "first", controlPlaneAllowed: false, labels }];
+  const spec = { controlPlaneEndpoint: endpoint, placement: { staticPool: { hosts } } };
+  const key = world.addCluster("demo", { spec });
+  await world.pass(key);
+  assert.deepEqual(world.microvmCluster(key).status?.failureDomains, [
+    { name: hostA, controlPlane: false, attributes: { name: "first", "label/topology.test/rack": "r1" } },
+  ]);
+});
+
+test("a pool without hosts is said, and not called provisioned until it has one", async () => {
+  const world = new Reconciled(hostA);
+  const key = world.addCluster("demo", { spec: { controlPlaneEndpoint: endpoint, ...poolOf() } });
+  await world.pass(key);
+  assert.match(world.condition(key, "HostsAvailable"), /^False NoHosts: .* add a host/);
+  assert.equal(world.microvmCluster(key).status?.initialization?.provisioned, undefined);
+  await world.client.mergePatch(microvmClusters, key, { spec: poolOf(hostA) });
+  await world.pass(key);
+  assert.equal(world.microvmCluster(key).status?.initialization?.provisioned, true);
+});
+
 test("a secret that is missing or cannot be used is said for its host, and looked for again", async () => {
   const world = new Reconciled(hostA, hostB);
   const key = world.addCluster("demo", { spec: { controlPlaneEndpoint: endpoint } });
@@ -237,6 +260,27 @@ test("numbers of hosts are told at most every 30 s, states at once", async () =>
   world.hosts.at(hostA).unreachable();
   await world.pass(key);
   assert.deepEqual(told(), [["Unreachable", 1]]);
+});
+
+test("a restart is no news of the hosts: what was said of them stays until they are heard of", async () => {
+  const world = new Reconciled(hostA, hostB);
+  const key = world.addCluster("demo", { spec: { controlPlaneEndpoint: endpoint } });
+  world.hosts.at(hostB).unreachable("no route to host");
+  await world.pass(key);
+  await world.clock.advance(60_000);
+  await world.pass(key);
+  const before = world.microvmCluster(key);
+  world.api.forgetCalls();
+  for (const host of [hostA, hostB]) {
+    world.hosts.at(host).health = () => ({ state: "unknown", sinceMs: world.clock.nowMs(), message: "" });
+    world.hosts.at(host).facts = () => undefined;
+  }
+  await world.pass(key);
+  assert.deepEqual(world.api.writes(), {});
+  assert.deepEqual(world.microvmCluster(key), before);
+  const fresh = world.addCluster("fresh", { spec: { controlPlaneEndpoint: { ...endpoint, host: "10.0.0.9" } } });
+  await world.pass(fresh);
+  assert.match(world.condition(fresh, "HostsAvailable"), /^Unknown Probing: .*has not answered yet/);
 });
 
 test("machines on a host that was taken out of the pool are named", async () => {

@@ -44,7 +44,8 @@ const states = {
   refused: "Refused",
 } as const satisfies Readonly<Record<HostHealth["state"], MicrovmHostStatus["state"]>>;
 
-function statusOf({ spec, health, facts, fault }: PoolHost, microVms: number): MicrovmHostStatus {
+function statusOf({ spec, health, facts, fault, remembered }: PoolHost, microVms: number): MicrovmHostStatus {
+  if (remembered !== undefined) return { ...remembered, microVms };
   const message = (fault?.message ?? health.message).slice(0, 4_096).toWellFormed();
   return {
     endpoint: spec.endpoint,

@@ -1,10 +1,11 @@
 /**
  * The hosts of a pool as they are at this moment: which of them answer, why the others do not, what they have.
  *
- * A host whose access cannot be resolved (a secret is missing or cannot be used) is not asked; its fault stands in its place.
+ * A host whose access cannot be resolved (a secret is missing or cannot be used) is not asked; its fault stands in its place. A host that has not been heard of
+ * yet, because this process has just started, is as it was last said to be: a restart of capmvm is no news of the hosts.
  */
 import { PlatformError } from "@liquidmetal/foundation";
-import type { MicrovmCluster, MicrovmHost } from "../api/index.ts";
+import type { MicrovmCluster, MicrovmHost, MicrovmHostStatus } from "../api/index.ts";
 import type { Host, HostAccess, HostFacts, HostHealth, Hosts } from "../hosts/host.ts";
 
 /** Why the way to a host is not known. */
@@ -29,6 +30,8 @@ export interface PoolHost {
   readonly health: HostHealth;
   readonly facts: HostFacts | undefined;
   readonly fault?: AccessFault;
+  /** What status.hosts says, as long as the host has not been heard of. */
+  readonly remembered?: MicrovmHostStatus;
 }
 
 /** Every host of the pool, in its order; asks for a connection to each, which is what starts watching it. */
@@ -42,7 +45,8 @@ export async function lookAtHosts(
     cluster.spec.placement.staticPool.hosts.map(async (spec): Promise<PoolHost> => {
       try {
         const host: Host = hosts.host(await accessOf(cluster, spec.endpoint, { signal }));
-        return { spec, health: host.health(), facts: host.facts() };
+        const health = host.health();
+        return health.state === "unknown" ? unheard(cluster, spec, health) : { spec, health, facts: host.facts() };
       } catch (error) {
         const fault = faultOf(error);
         if (fault === undefined) throw error;
@@ -51,6 +55,15 @@ export async function lookAtHosts(
     }),
   );
 }
+
+function unheard(cluster: MicrovmCluster, spec: MicrovmHost, health: HostHealth): PoolHost {
+  const remembered = cluster.status?.hosts?.find(({ endpoint }) => endpoint === spec.endpoint);
+  const state = states.find((one) => one === remembered?.state.toLowerCase());
+  if (remembered === undefined || state === undefined) return { spec, health, facts: undefined };
+  return { spec, health: { state, sinceMs: 0, message: remembered.message ?? "" }, facts: undefined, remembered };
+}
+
+const states: readonly HostHealth["state"][] = ["reachable", "unreachable", "refused"];
 
 function faultOf(error: unknown): AccessFault | undefined {
   if (!(error instanceof PlatformError) || error.code !== "HOST_ACCESS_INVALID") return undefined;
