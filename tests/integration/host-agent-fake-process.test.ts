@@ -38,7 +38,7 @@ test("fakes are started, scripted and looked at by name", { timeout: 30_000 }, a
   assert.deepEqual(await fakes.microVms("a"), []);
 });
 
-test("5,000 microVMs with 8 KiB of user data each are made in seconds and weigh little", {
+test("5,000 microVMs with 8 KiB of user data each weigh little", {
   timeout: 60_000,
 }, async () => {
   await using fakes = new FakeFlintlockdProcess();
