@@ -74,6 +74,7 @@ class Storm {
     readonly code: ErrorCode;
     readonly lost: boolean;
   }[] = [];
+  readonly #twins: Set<string> = new Set();
   #coin = 0;
 
   async begin(upstream: boolean): Promise<void> {
@@ -82,8 +83,18 @@ class Storm {
       host.before = (call) => this.#fail(call, "before");
       host.after = (call) => this.#fail(call, "after");
     }
+    this.world.hosts.onChange(() => this.#watchForTwins());
     this.world.putCluster();
     await this.lives.begin();
+  }
+
+  /** Never two at the same time, not even for a moment. */
+  #watchForTwins(): void {
+    const seen = new Set<string>();
+    for (const { identity = "", name } of this.world.hosts.microVms()) {
+      if (seen.has(identity)) this.#twins.add(name);
+      seen.add(identity);
+    }
   }
 
   async happen(one: Happening): Promise<void> {
@@ -167,6 +178,7 @@ class Storm {
 
   check(): void {
     const { world } = this;
+    assert.deepEqual([...this.#twins], [], "two microVMs of one machine at the same time");
     for (const one of names) {
       const key = keyOf(one);
       const machine = world.machine(key);

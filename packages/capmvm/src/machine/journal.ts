@@ -3,6 +3,8 @@
  *
  * Invariant: as long as a journal names a host, that host may have been asked. It is pointed elsewhere only by the process that wrote it and knows that
  * nothing was sent, or upon the host's word that there is nothing.
+ * `clusterctl move` may come between any two steps: the annotations go with the object, and whoever finds them looks for the microVM before it makes one.
+ * So nothing blocks a move; the annotation block-move would have to be taken away while the Cluster is paused, when nothing may be touched.
  * `identity` is the uid that the object had when it was first placed: a new uid (clusterctl move, restore) keeps the old identity.
  */
 import { annotations, type MicrovmMachine, machineFinalizer } from "../api/index.ts";

@@ -218,14 +218,15 @@ describe("the host is chosen", () => {
     assert.equal(world.condition("Ready", left), "True Ready");
   });
 
-  test("two clusters never get the same last room: what is promised counts", async () => {
+  test("two clusters never get the same last room: what is promised to one counts for the other", async () => {
     const host = world.addHost(a, { capacity: capacity(2, 4), latencyMs: 500 });
-    world.putCluster();
-    world.putMachine({ name: "m-1" });
-    world.putMachine({ name: "m-2" });
+    for (const name of ["demo", "other"]) world.putCluster({ name });
+    const keys = [world.putMachine({ name: "m-1" }), world.putMachine({ name: "m-2", cluster: "other" })];
     await world.start();
     await world.pass(10_000);
     assert.deepEqual([host.microVms.length, host.counts.create], [1, 1]);
+    const reasons = keys.map((key) => world.condition("VMProvisioned", key)).toSorted();
+    assert.deepEqual(reasons, ["False NoHostFits", "True Provisioned"]);
   });
 
   test("a host that refuses for want of room is left for another one, after it said that it has nothing", async () => {

@@ -63,6 +63,8 @@ export interface LivingController {
 
 export interface MachineWishes {
   readonly name?: string;
+  /** Default "demo". */
+  readonly cluster?: string;
   readonly spec?: Partial<MicrovmMachineSpec>;
   readonly failureDomain?: string;
   readonly controlPlane?: boolean;
@@ -88,23 +90,27 @@ export class MachineWorld {
     return this.hosts.add(endpoint, options);
   }
 
-  /** Cluster and MicrovmCluster, provisioned. */
-  putCluster(more: { readonly provisioned?: boolean; readonly paused?: boolean } = {}): void {
-    const { provisioned = true, paused } = more;
+  /** Cluster and MicrovmCluster, provisioned, both with the whole pool. */
+  putCluster(more: { readonly name?: string; readonly provisioned?: boolean; readonly paused?: boolean } = {}): void {
+    const { name = "demo", provisioned = true, paused } = more;
     this.cluster.put<Cluster>(clusters, {
-      metadata: { namespace, name: "demo" },
+      metadata: { namespace, name },
       spec: {
         ...(paused === undefined ? {} : { paused }),
-        infrastructureRef: { apiGroup: "infrastructure.cluster.x-k8s.io", kind: "MicrovmCluster", name: "demo-infra" },
+        infrastructureRef: {
+          apiGroup: "infrastructure.cluster.x-k8s.io",
+          kind: "MicrovmCluster",
+          name: `${name}-infra`,
+        },
       },
       status: { initialization: { infrastructureProvisioned: provisioned } },
     });
     this.cluster.put<MicrovmCluster>(microvmClusters, {
       metadata: {
         namespace,
-        name: "demo-infra",
-        labels: { "cluster.x-k8s.io/cluster-name": "demo" },
-        ownerReferences: [{ apiVersion: core, kind: "Cluster", name: "demo", uid: "cluster-uid" }],
+        name: `${name}-infra`,
+        labels: { "cluster.x-k8s.io/cluster-name": name },
+        ownerReferences: [{ apiVersion: core, kind: "Cluster", name, uid: `uid-of-${name}` }],
       },
       spec: { placement: { staticPool: { hosts: this.#pool } } },
     });
@@ -112,9 +118,9 @@ export class MachineWorld {
 
   /** What Cluster API makes of one replica: Machine, bootstrap secret, MicrovmMachine. */
   putMachine(wishes: MachineWishes = {}): ObjectKey {
-    const { name = "m-1", spec, failureDomain, controlPlane = false, bootstrapData } = wishes;
+    const { name = "m-1", cluster = "demo", spec, failureDomain, controlPlane = false, bootstrapData } = wishes;
     const labels = {
-      "cluster.x-k8s.io/cluster-name": "demo",
+      "cluster.x-k8s.io/cluster-name": cluster,
       ...(controlPlane ? { "cluster.x-k8s.io/control-plane": "" } : {}),
       ...wishes.labels,
     };
@@ -124,7 +130,7 @@ export class MachineWorld {
       this.cluster.put<Machine>(machines, {
         metadata: { namespace, name, labels },
         spec: {
-          clusterName: "demo",
+          clusterName: cluster,
           bootstrap: bootstrapData === "later" ? {} : { dataSecretName: secretName },
           infrastructureRef: { apiGroup: "infrastructure.cluster.x-k8s.io", kind: "MicrovmMachine", name },
           ...(failureDomain === undefined ? {} : { failureDomain }),
