@@ -340,6 +340,11 @@ test("the API server is asked only once the control plane is initialised, and wh
   await world.clock.advance(5_000);
   await world.pass(key);
   assert.equal(world.condition(key, "ControlPlaneReachable"), "True Reachable");
+  const next = new ControlPlaneProbes({ ...world, probe: () => new Promise(() => {}) });
+  const written = world.microvmCluster(key).metadata?.resourceVersion;
+  await new ClusterReconciler(world, next).reconcile(key, { signal: new AbortController().signal, failures: 0 });
+  assert.equal(world.microvmCluster(key).metadata?.resourceVersion, written, "a restart is no news of it");
+  next[Symbol.dispose]();
   world.probes[Symbol.dispose]();
   assert.equal(world.clock.pendingTimers, 0);
 });

@@ -100,11 +100,12 @@ export class ClusterReconciler {
     const numbers = new Map([...byEndpoint].map(([endpoint, names]) => [endpoint, names.length]));
     const toldMs = this.#numbersToldMs.get(keyText(key));
     const statuses = hostStatusesOf(object, pool, numbers, toldMs, clock.monotonicMs());
+    const reachable = controlPlaneCondition(key, cluster, object, phase.endpoint, this.#probes);
     const findings: ClusterFindings = {
       conditions: {
         EndpointAvailable: phase.condition,
         HostsAvailable: hostsCondition(pool, strandedMachines(object, byEndpoint)),
-        ControlPlaneReachable: controlPlaneCondition(key, cluster, phase.endpoint, this.#probes),
+        ...(reachable === undefined ? {} : { ControlPlaneReachable: reachable }),
         Deleting: said("False", "NotDeleting"),
       },
       failureDomains: domains.failureDomains,
