@@ -20,10 +20,12 @@ const programs = [
   { name: "flintlockd", entry: "packages/host-agent/src/main.ts" },
   { name: "supervisor", entry: "packages/platform/src/supervisor/main.ts" },
   { name: "spawner", entry: "packages/spawner/src/process/main.ts" },
+  { name: "gateway", entry: "packages/platform/src/gateway/main.ts" },
+  { name: "plane-keeper", entry: "packages/management-plane/src/keeper/main.ts" },
 ];
 
 /** What programs read at run time: recipes of images, and the files of ours that go into guests. They lie beside the programs. */
-const dataFolders = ["images", "guest"];
+const dataFolders = ["images", "guest", "deploy/capmvm", "api/crds"];
 
 function commitHash(): string {
   try {

@@ -6,7 +6,12 @@ import { join, relative } from "node:path";
 
 export async function sourceKey(root: string): Promise<string> {
   const hash = createHash("sha256");
-  const patterns = ["packages/*/src/**/*.{ts,js}", "package-lock.json", "tools/build/*.ts", "{images,guest}/**"];
+  const patterns = [
+    "packages/*/src/**/*.{ts,js}",
+    "package-lock.json",
+    "tools/build/*.ts",
+    "{images,guest,deploy/capmvm,api/crds}/**",
+  ];
   const files = globSync(patterns, { cwd: root, withFileTypes: true }).filter((entry) => entry.isFile());
   for (const file of files.map((entry) => relative(root, join(entry.parentPath, entry.name))).sort()) {
     if (file.endsWith(".test.ts")) continue;

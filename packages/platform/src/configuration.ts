@@ -20,6 +20,8 @@ export interface PlatformConfiguration {
   /** HTTP gateway; its address. */
   readonly httpEndpoint?: string;
   readonly provider?: string;
+  /** Runs a Kubernetes API server with Cluster API beside the host agent. Default false. */
+  readonly managementPlane?: boolean;
   /** Further keys of flintlockd's configuration (docs/configuration.md), as text; none of those that the platform decides itself. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -74,6 +76,7 @@ function isConfiguration(value: unknown): value is PlatformConfiguration {
     typeof fields["containerdProgram"] === "string" &&
     typeof fields["networkNamespace"] === "boolean" &&
     typeof fields["egress"] === "boolean" &&
+    ["undefined", "boolean"].includes(typeof fields["managementPlane"]) &&
     isTextRecord(fields["settings"] ?? {}) &&
     ["containerdSocket", "subnet", "grpcEndpoint", "httpEndpoint", "provider"].every(
       (key) => fields[key] === undefined || typeof fields[key] === "string",

@@ -27,6 +27,10 @@ export interface PlatformPaths {
   readonly agentSocket: string;
   readonly supervisorSocket: string;
   readonly recordDirectory: string;
+  /** Of the management plane: its data, keys and programs. 0700. */
+  readonly managementDirectory: string;
+  /** Of the management plane's administrator; works on this host. 0600. */
+  readonly managementKubeconfig: string;
   /** Name of the network namespace, where one is used. */
   readonly networkNamespace: string;
 }
@@ -71,6 +75,8 @@ export function platformPaths(
     agentSocket: join(runDirectory, "flintlockd.sock"),
     supervisorSocket: join(runDirectory, "supervisor.sock"),
     recordDirectory: join(runDirectory, "processes"),
+    managementDirectory: join(stateDirectory, "management"),
+    managementKubeconfig: join(stateDirectory, "management", "admin.kubeconfig"),
     networkNamespace: `lm-${name}`,
   };
   if (Buffer.byteLength(paths.supervisorSocket) > socketPathBytes) {

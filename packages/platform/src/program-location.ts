@@ -8,6 +8,9 @@ const checkout = {
   flintlockd: "../../host-agent/src/main.ts",
   lm: "../../cli/src/main.ts",
   spawner: "../../spawner/src/process/main.ts",
+  gateway: "gateway/main.ts",
+  "plane-keeper": "../../management-plane/src/keeper/main.ts",
+  capmvm: "../../capmvm/src/main.ts",
 } as const;
 
 /** Absolute path of a program of ours, to be run by `process.execPath`. */
@@ -20,6 +23,19 @@ export function programPath(name: keyof typeof checkout): string {
   const found = candidates.find((path) => existsSync(path));
   if (found !== undefined) return found;
   throw new PlatformError("INTERNAL", `the program '${name}' is missing: ${candidates.join(" and ")}`, {
+    remedy: "install this release again, or build it anew with 'npm run build'",
+  });
+}
+
+/** Folders that programs read at run time, by their path from the top of a checkout; beside the programs in a release. */
+export function shippedFolder(name: "images" | "deploy/capmvm"): string {
+  const here = import.meta.dirname;
+  const candidates = import.meta.filename.endsWith(".ts")
+    ? [join(here, "../../..", name)]
+    : [join(here, name), join(dirname(here), name)];
+  const found = candidates.find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  throw new PlatformError("INTERNAL", `the folder '${name}' is missing: ${candidates.join(" and ")}`, {
     remedy: "install this release again, or build it anew with 'npm run build'",
   });
 }

@@ -29,8 +29,14 @@ export function configured(before: PlatformConfiguration, flags: FlagValues): Pl
     ...(grpcEndpoint === "" ? {} : { grpcEndpoint }),
     ...(http === "" ? {} : { httpEndpoint: http }),
     ...(provider === "" ? {} : { provider }),
+    ...(managementPlane(flags, before) ? { managementPlane: true } : {}),
     ...(Object.keys(settings).length === 0 ? {} : { settings }),
   };
+}
+
+function managementPlane(flags: FlagValues, before: PlatformConfiguration): boolean {
+  if (flags.on("no-management-plane")) return false;
+  return choice(flags, "management-plane", before.managementPlane ?? false);
 }
 
 function choice(flags: FlagValues, name: string, otherwise: boolean): boolean {

@@ -32,11 +32,19 @@ function table(session: Session, status: PlatformStatus): string {
     { header: "RESTARTS", value: (part) => String(part.restarts) },
     { header: "DETAIL", value: (part) => part.detail || "-" },
   ]);
-  if (session.format !== "wide") return parts;
+  const plane = status.managementPlane;
+  const memory = plane === undefined ? "" : `\n${memoryLine(status, plane.memoryBytes)}\n`;
+  if (session.format !== "wide") return `${parts}${memory}`;
   const more = [
     `Endpoints: ${status.endpoints.join(", ")}`,
     `State: ${status.stateDirectory}`,
     `Sockets: ${status.runDirectory}`,
+    ...(plane === undefined ? [] : [`Kubeconfig: ${plane.kubeconfig}`, `Proxy: ${plane.proxyUrl ?? "-"}`]),
   ];
-  return `${parts}\n${more.join("\n")}\n`;
+  return `${parts}${memory}\n${more.join("\n")}\n`;
+}
+
+function memoryLine(status: PlatformStatus, planeBytes: number): string {
+  const all = status.parts.reduce((total, part) => total + (part.memoryBytes ?? 0), 0);
+  return `Memory: ${readableBytes(all)}, of which the management plane ${readableBytes(planeBytes)}`;
 }

@@ -11,6 +11,7 @@ import { commandLine, findPlatformProcesses, identify } from "../process/identit
 import { liveProcess, ProcessRecords } from "../process/record.ts";
 import { control, supervisorStatus } from "../supervisor/control-client.ts";
 import { type Leftover, leftoversOf, platformMarks, removeLeftovers } from "./leftovers.ts";
+import { currentPlan } from "./plan.ts";
 import type { GuestControl, Progress } from "./progress.ts";
 
 export interface DownOptions {
@@ -24,11 +25,13 @@ export interface DownOptions {
 }
 
 const stopTimeoutMs = 60_000;
+const planeTimeoutMs = 90_000;
 const graceMs = 5_000;
 
 /** Resolves with what is still there and should not be. */
 export async function down(options: DownOptions): Promise<readonly Leftover[]> {
   const { paths, progress, guests } = options;
+  await endPlane(options);
   if (guests !== undefined) {
     if (options.delete)
       await progress.run(
@@ -55,6 +58,27 @@ export async function down(options: DownOptions): Promise<readonly Leftover[]> {
     },
     (left) => (left.length === 0 ? undefined : `${left.length} left`),
   );
+}
+
+/** First of all: it would take guests that are powered off for broken, and replace them. */
+async function endPlane({ paths, progress, signal }: DownOptions): Promise<void> {
+  const status = await supervisorStatus(paths.supervisorSocket);
+  const plan = currentPlan(paths);
+  const names = plan?.units.filter(({ group }) => group === "management-plane").map(({ name }) => name) ?? [];
+  if (status === undefined || !status.units.some(({ name }) => names.includes(name))) return;
+  await progress.run("Ending the management plane", async () => {
+    const deadline = AbortSignal.timeout(planeTimeoutMs);
+    try {
+      for await (const _status of control(
+        paths.supervisorSocket,
+        "stop-management-plane",
+        AbortSignal.any([signal, deadline]),
+      ));
+    } catch {
+      // What still runs is ended with the rest.
+      signal.throwIfAborted();
+    }
+  });
 }
 
 async function endProcesses(options: DownOptions): Promise<void> {

@@ -87,7 +87,9 @@ async function tables(paths: PlatformPaths): Promise<readonly string[]> {
   const text = await quietly("nft", ["list", "tables"]);
   return text.split("\n").flatMap((line) => {
     const [, family, table] = /^table (\S+) (\S+)$/.exec(line.trim()) ?? [];
-    return family !== undefined && (table === name || table === `${name}_link`) ? [`${family} ${table}`] : [];
+    return family !== undefined && table !== undefined && [name, `${name}_link`, `${name}_plane`].includes(table)
+      ? [`${family} ${table}`]
+      : [];
   });
 }
 

@@ -8,15 +8,24 @@ import { agentConfig } from "../agent-config.ts";
 import { type PlatformConfiguration, writeWhole } from "../configuration.ts";
 import type { PlatformPaths } from "../paths.ts";
 import { nodeFlags, programPath } from "../program-location.ts";
-import type { SupervisorPlan, Unit } from "../supervisor/plan.ts";
+import { readPlan, type SupervisorPlan, type Unit } from "../supervisor/plan.ts";
 
 const run = promisify(execFile);
 const versionTimeoutMs = 5_000;
 
 export const planFile = (paths: PlatformPaths): string => join(paths.runDirectory, "plan.json");
 
+export interface PreparePlanOptions {
+  /** Units of the management plane, where one is wanted. */
+  readonly managementPlane?: (environment: Readonly<Record<string, string>>) => Promise<readonly Unit[]>;
+}
+
 /** Throws CONTAINERD_UNAVAILABLE when there is no containerd to run. */
-export async function preparePlan(paths: PlatformPaths, configuration: PlatformConfiguration): Promise<SupervisorPlan> {
+export async function preparePlan(
+  paths: PlatformPaths,
+  configuration: PlatformConfiguration,
+  { managementPlane }: PreparePlanOptions = {},
+): Promise<SupervisorPlan> {
   for (const directory of [paths.stateDirectory, paths.runDirectory, paths.logDirectory, paths.agentState]) {
     await mkdir(directory, { recursive: true, mode: 0o711 });
   }
@@ -30,6 +39,7 @@ export async function preparePlan(paths: PlatformPaths, configuration: PlatformC
       units.map((unit) => unit.name),
     ),
   );
+  if (managementPlane !== undefined) units.push(...(await managementPlane(environment())));
   const plan: SupervisorPlan = {
     platform: paths.name,
     socket: paths.supervisorSocket,
@@ -41,6 +51,15 @@ export async function preparePlan(paths: PlatformPaths, configuration: PlatformC
   };
   await writeWhole(planFile(paths), `${JSON.stringify(plan, null, 2)}\n`);
   return plan;
+}
+
+/** The plan by which the platform was brought up last in this boot; undefined when it is down. */
+export function currentPlan(paths: PlatformPaths): SupervisorPlan | undefined {
+  try {
+    return readPlan(planFile(paths));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Hypervisors run as users without rights: every directory on the way must let others pass, or no guest would start. */

@@ -2,12 +2,16 @@
 
 import { existsSync } from "node:fs";
 import { type PlatformConfiguration, readConfiguration } from "../configuration.ts";
+import { type GatewayConfiguration, readGatewayConfiguration } from "../gateway/gateway-configuration.ts";
 import type { PlatformPaths } from "../paths.ts";
+import { planePaths } from "../plane/plane-paths.ts";
+import { planeHealth } from "../plane/plane-status.ts";
 import { agentVersion, containerdVersion, isServing } from "../process/grpc-probe.ts";
-import { usageOf } from "../process/identity.ts";
+import { proportionalMemoryBytes, usageOf } from "../process/identity.ts";
 import { liveProcess, ProcessRecords } from "../process/record.ts";
 import { supervisorStatus } from "../supervisor/control-client.ts";
 import type { SupervisorStatus } from "../supervisor/status.ts";
+import { currentPlan } from "./plan.ts";
 
 export interface PartStatus {
   readonly name: string;
@@ -17,7 +21,10 @@ export interface PartStatus {
   readonly version: string | null;
   readonly pid: number | null;
   readonly uptimeMs: number | null;
+  /** Resident. */
   readonly memoryBytes: number | null;
+  /** Its share, pages that several processes have together divided among them; of parts of the management plane only. */
+  readonly proportionalMemoryBytes?: number | null;
   readonly restarts: number;
   readonly detail: string;
 }
@@ -30,6 +37,22 @@ export interface PlatformStatus {
   readonly stateDirectory: string;
   readonly runDirectory: string;
   readonly networkNamespace: string | null;
+  /** Absent where none is wanted. */
+  readonly managementPlane?: ManagementPlaneStatus;
+}
+
+export interface ManagementPlaneStatus {
+  /** Names of its parts. */
+  readonly parts: readonly string[];
+  /** Of its administrator; works on this host. */
+  readonly kubeconfig: string;
+  /** Of the proxy by which tools of this host reach its API server and those of workload clusters; null when it is down. */
+  readonly proxyUrl: string | null;
+  /** Under which its providers know this host's flintlockd; null when it is down. */
+  readonly agentEndpoint: string | null;
+  /** Of all its parts, resident. */
+  readonly memoryBytes: number;
+  readonly proportionalMemoryBytes: number;
 }
 
 const probeTimeoutMs = 1_500;
@@ -37,7 +60,9 @@ const probeTimeoutMs = 1_500;
 export async function platformStatus(paths: PlatformPaths): Promise<PlatformStatus> {
   const configuration = await readConfiguration(paths);
   const supervisor = await supervisorStatus(paths.supervisorSocket);
-  const parts = configuration === undefined ? [] : await partsOf(paths, configuration, supervisor);
+  const own = configuration === undefined ? [] : await partsOf(paths, configuration, supervisor);
+  const plane = configuration?.managementPlane === true ? await planeParts(paths, supervisor) : undefined;
+  const parts = [...own, ...(plane ?? [])];
   const running = parts.filter((part) => part.pid !== null || part.healthy);
   const state =
     configuration === undefined
@@ -55,6 +80,7 @@ export async function platformStatus(paths: PlatformPaths): Promise<PlatformStat
     stateDirectory: paths.stateDirectory,
     runDirectory: paths.runDirectory,
     networkNamespace: configuration?.networkNamespace === true ? paths.networkNamespace : null,
+    ...(plane !== undefined && { managementPlane: planeStatus(paths, plane) }),
   };
 }
 
@@ -96,6 +122,43 @@ async function partsOf(
         },
     unit(paths, "flintlockd", supervisor, serving, agent ?? null),
   ];
+}
+
+/** Parts that ought to run, as the plan says; without one the platform is down. */
+async function planeParts(
+  paths: PlatformPaths,
+  supervisor: SupervisorStatus | undefined,
+): Promise<readonly PartStatus[]> {
+  const plan = currentPlan(paths);
+  if (plan === undefined) return [];
+  const health = await planeHealth(plan, probeTimeoutMs);
+  return health.map(({ unit: { name, version }, healthy, problem }) => {
+    const part = unit(paths, name, supervisor, healthy, version ?? null);
+    const share = part.pid === null ? undefined : proportionalMemoryBytes(part.pid);
+    return { ...part, proportionalMemoryBytes: share ?? null, detail: part.detail || problem };
+  });
+}
+
+function planeStatus(paths: PlatformPaths, parts: readonly PartStatus[]): ManagementPlaneStatus {
+  const gateway = currentGateway(planePaths(paths).gatewayConfiguration);
+  const sum = (of: (part: PartStatus) => number | null | undefined): number =>
+    parts.reduce((total, part) => total + (of(part) ?? 0), 0);
+  return {
+    parts: parts.map(({ name }) => name),
+    kubeconfig: paths.managementKubeconfig,
+    proxyUrl: gateway === undefined ? null : `http://127.0.0.1:${gateway.port}`,
+    agentEndpoint: gateway === undefined ? null : `127.0.0.1:${gateway.agentPort}`,
+    memoryBytes: sum((part) => part.memoryBytes),
+    proportionalMemoryBytes: sum((part) => part.proportionalMemoryBytes),
+  };
+}
+
+function currentGateway(file: string): GatewayConfiguration | undefined {
+  try {
+    return readGatewayConfiguration(file);
+  } catch {
+    return undefined;
+  }
 }
 
 function unit(

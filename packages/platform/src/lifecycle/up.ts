@@ -9,10 +9,13 @@ import { join } from "node:path";
 import { type Clock, PlatformError, sleep, systemClock } from "@liquidmetal/foundation";
 import { type PlatformConfiguration, readConfiguration, writeConfiguration } from "../configuration.ts";
 import type { PlatformPaths } from "../paths.ts";
+import { planePaths } from "../plane/plane-paths.ts";
+import { removeOtherPrograms } from "../plane/plane-programs.ts";
+import { preparePlane } from "../plane/prepare-plane.ts";
 import { openLog } from "../process/log-file.ts";
 import { nodeFlags, programPath } from "../program-location.ts";
 import { control, supervisorStatus } from "../supervisor/control-client.ts";
-import { planFingerprint, type SupervisorPlan } from "../supervisor/plan.ts";
+import { planFingerprint, type SupervisorPlan, type Unit } from "../supervisor/plan.ts";
 import type { SupervisorStatus } from "../supervisor/status.ts";
 import { logTail, planFile, preparePlan } from "./plan.ts";
 import type { GuestControl, Progress } from "./progress.ts";
@@ -49,8 +52,14 @@ export async function up(options: UpOptions): Promise<SupervisorStatus> {
 
 async function bringUp(options: UpOptions): Promise<SupervisorStatus> {
   const { paths, configuration, progress, signal } = options;
-  const plan = await progress.run("Preparing", async () => {
-    const prepared = await preparePlan(paths, configuration);
+  const plan = await progress.run("Preparing", async (stage) => {
+    const managementPlane = (environment: Readonly<Record<string, string>>): Promise<readonly Unit[]> =>
+      preparePlane({ paths, configuration, environment, report: stage.update, signal });
+    const prepared = await preparePlan(
+      paths,
+      configuration,
+      configuration.managementPlane === true ? { managementPlane } : {},
+    );
     await writeConfiguration(paths, configuration);
     return prepared;
   });
@@ -69,8 +78,11 @@ async function bringUp(options: UpOptions): Promise<SupervisorStatus> {
       },
       (adopted) => (adopted ? "ran already" : undefined),
     );
+    // Before the management plane looks for them, and takes them for broken.
+    if (unit.name === "flintlockd" && options.guests !== undefined) await resumeGuests(options, options.guests);
   }
-  if (options.guests !== undefined) await resumeGuests(options, options.guests);
+  const programs = plan.units.map(({ program }) => program);
+  if (configuration.managementPlane === true) await removeOtherPrograms(planePaths(paths).programs, programs);
   const status = (await supervisorStatus(paths.supervisorSocket)) ?? last;
   if (status === undefined) throw new PlatformError("UNAVAILABLE", "the supervisor has ended");
   return status;
@@ -84,7 +96,8 @@ async function ensureSupervisor(
 ): Promise<string> {
   const { paths, signal, clock = systemClock } = options;
   const running = await supervisorStatus(paths.supervisorSocket);
-  if (running?.planFingerprint === planFingerprint(plan) && !running.stopping) return "runs already";
+  const whole = running?.stopping === false && running.units.every(({ state }) => !/^stop/.test(state));
+  if (running?.planFingerprint === planFingerprint(plan) && whole) return "runs already";
   if (running !== undefined) {
     tell("replacing it; what it runs goes on");
     for await (const _status of control(paths.supervisorSocket, "leave", signal));

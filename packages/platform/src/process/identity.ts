@@ -1,6 +1,6 @@
 /**
- * Is this pid still the process that we started? Only with the same start time, in the same boot, and with our token in its command line.
- * "Cannot read" is never a match.
+ * Is this pid still the process that we started? Only with the same start time, in the same boot, and with our token in its command line or, for one that was
+ * started by way of another program and has a command line of its own, in its environment. "Cannot read" is never a match.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
@@ -14,6 +14,7 @@ export interface ProcessIdentity {
 }
 
 export interface ProcessUsage {
+  /** Resident. */
   readonly memoryBytes: number;
   readonly uptimeMs: number;
 }
@@ -28,7 +29,7 @@ export function bootId(): string {
 /** The identity of a live process that carries the token; `undefined` when there is none. */
 export function identify(pid: number, token: string): ProcessIdentity | undefined {
   const stat = statOf(pid);
-  if (stat === undefined || stat.state === "Z" || !commandLine(pid).includes(token)) return undefined;
+  if (stat === undefined || stat.state === "Z" || !carries(pid, token)) return undefined;
   return { pid, startTime: stat.startTime, bootId: bootId(), token };
 }
 
@@ -48,6 +49,27 @@ export function signalIfOurs(identity: ProcessIdentity, signal: NodeJS.Signals):
   }
 }
 
+/** Name of the variable that holds the token of a process that cannot carry it in its command line. */
+export const tokenVariable = "LIQUIDMETAL_UNIT";
+
+/** Live processes that carry the token of a unit. */
+export function findByToken(token: string): readonly number[] {
+  return readdirSync("/proc").flatMap((entry) => {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid) return [];
+    return carries(pid, token) && statOf(pid)?.state !== "Z" ? [pid] : [];
+  });
+}
+
+function carries(pid: number, token: string): boolean {
+  if (commandLine(pid).includes(token)) return true;
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(`${tokenVariable}=${token}`);
+  } catch {
+    return false;
+  }
+}
+
 /** Live processes whose command line holds `text`. */
 export function findByCommandLine(text: string): readonly number[] {
   return readdirSync("/proc").flatMap((entry) => {
@@ -58,7 +80,8 @@ export function findByCommandLine(text: string): readonly number[] {
 }
 
 /** Programs that a platform runs: nobody's pager or editor, which may name the same files, is taken for one of them. */
-const ownPrograms = /^(node|containerd|dnsmasq|virtiofsd|firecracker|cloud-hyper|qemu-system-)/;
+const ownPrograms =
+  /^(node|containerd|dnsmasq|virtiofsd|firecracker|cloud-hyper|qemu-system-|etcd|kube-|cluster-api-|kubeadm-)/;
 
 /** Live processes of a platform: programs of the kinds that it runs, with one of its marks in their command line. */
 export function findPlatformProcesses(marks: readonly string[]): readonly number[] {
@@ -82,6 +105,16 @@ export function usageOf(pid: number): ProcessUsage | undefined {
     const upSeconds = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
     const startedSeconds = Number(stat.startTime) / ticksPerSecond;
     return { memoryBytes: pages * 4_096, uptimeMs: Math.max(0, Math.round((upSeconds - startedSeconds) * 1_000)) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Its share of the memory, pages that it has together with others divided among them; undefined where the kernel does not tell. */
+export function proportionalMemoryBytes(pid: number): number | undefined {
+  try {
+    const kibibytes = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1];
+    return kibibytes === undefined ? undefined : Number(kibibytes) * 1_024;
   } catch {
     return undefined;
   }

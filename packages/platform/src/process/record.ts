@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findByCommandLine, identify, isAlive, type ProcessIdentity } from "./identity.ts";
+import { findByToken, identify, isAlive, type ProcessIdentity } from "./identity.ts";
 
 export interface ProcessRecord {
   readonly unit: string;
@@ -56,7 +56,7 @@ export class ProcessRecords {
 /** The live process of a record, also when the crash came between spawning and recording its pid. */
 export function liveProcess(record: ProcessRecord): ProcessIdentity | undefined {
   if (record.identity !== undefined) return isAlive(record.identity) ? record.identity : undefined;
-  for (const pid of findByCommandLine(record.token)) {
+  for (const pid of findByToken(record.token)) {
     const identity = identify(pid, record.token);
     if (identity !== undefined) return identity;
   }

@@ -42,10 +42,12 @@ function answer(supervisor: Supervisor, socket: Socket, request: string): void {
       tell();
       return;
     }
-    case "stop": {
+    case "stop":
+    case "stop-management-plane": {
       const listening = supervisor.onChange(tell);
       socket.once("close", () => listening[Symbol.dispose]());
-      void supervisor.stop().then(() => {
+      const stopped = request === "stop" ? supervisor.stop() : supervisor.stopGroup("management-plane");
+      void stopped.then(() => {
         tell();
         socket.end();
       });

@@ -1,12 +1,18 @@
 /** What a supervisor runs, as data: written by `lm up`, read by the supervisor. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { HttpProbe } from "../process/http-probe.ts";
 
-/** How it is seen that a unit works. `log`: a line with this text in its log. `running`: being there is enough. */
+/** How it is seen that a unit works. `running`: being there is enough. `listens`: somebody takes a connection. `http`: it answers 200. */
 export type Readiness =
   | { readonly kind: "containerd"; readonly socket: string }
   | { readonly kind: "agent"; readonly socket: string }
   | { readonly kind: "file"; readonly path: string }
+  | {
+      readonly kind: "listens";
+      readonly at: { readonly path: string } | { readonly host: string; readonly port: number };
+    }
+  | ({ readonly kind: "http" } & HttpProbe)
   | { readonly kind: "running" };
 
 export interface Unit {
@@ -25,6 +31,12 @@ export interface Unit {
   readonly stopTimeoutMs: number;
   /** Changes when what it reads (a rendered configuration) changes. */
   readonly inputs: string;
+  /** Name of the network namespace that it runs in; absent = the host's. */
+  readonly networkNamespace?: string;
+  /** Units of a group can be ended together, before the others. */
+  readonly group?: "management-plane";
+  /** For people. */
+  readonly version?: string;
 }
 
 export interface SupervisorPlan {
@@ -41,11 +53,9 @@ export interface SupervisorPlan {
 
 /** A process with another fingerprint than its unit's is replaced. */
 export function fingerprintOf(unit: Unit): string {
-  const { program, args, env, inputs } = unit;
-  return createHash("sha256")
-    .update(JSON.stringify([program, args, env, inputs]))
-    .digest("hex")
-    .slice(0, 16);
+  const { program, args, env, inputs, networkNamespace } = unit;
+  const parts = [program, args, env, inputs, ...(networkNamespace === undefined ? [] : [networkNamespace])];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
 }
 
 export function planFingerprint(plan: SupervisorPlan): string {

@@ -23,5 +23,8 @@ export interface SupervisorStatus {
   readonly units: readonly UnitStatus[];
 }
 
-/** status: once. watch: at once and at every change. stop: end all units, then the supervisor. leave: end the supervisor only. */
-export type ControlRequest = "status" | "watch" | "stop" | "leave";
+/**
+ * status: once. watch: at once and at every change. stop: end all units, then the supervisor. stop-management-plane: end the units of this group, the last
+ * started first, and go on with the others. leave: end the supervisor only.
+ */
+export type ControlRequest = "status" | "watch" | "stop" | "stop-management-plane" | "leave";

@@ -2,7 +2,7 @@
 import { type Clock, type Entropy, sleep } from "@liquidmetal/foundation";
 import { rotateLog } from "../process/log-file.ts";
 import { ProcessRecords } from "../process/record.ts";
-import { planFingerprint, type SupervisorPlan } from "./plan.ts";
+import { planFingerprint, type SupervisorPlan, type Unit } from "./plan.ts";
 import type { SupervisorStatus } from "./status.ts";
 import { UnitRunner } from "./unit-runner.ts";
 
@@ -73,6 +73,13 @@ export class Supervisor {
       this.#end();
     }
     await this.#ended.promise;
+  }
+
+  /** Ends the units of a group, the last started first; the others go on. A group that has ended stays so until another supervisor starts. */
+  async stopGroup(group: NonNullable<Unit["group"]>): Promise<void> {
+    const runners = this.#runners.filter(({ unit }) => unit.group === group).reverse();
+    for (const runner of runners) runner.leave();
+    for (const runner of runners) await runner.stop();
   }
 
   /** Ends the supervisor alone; the units live on and are taken over by the next one. */

@@ -10,7 +10,9 @@ import { basename } from "node:path";
 import { backoffDelayMs, type Clock, type Entropy, sleep } from "@liquidmetal/foundation";
 import { ended, terminate } from "../process/ending.ts";
 import { containerdVersion, isServing } from "../process/grpc-probe.ts";
-import { bootId, identify, isAlive, type ProcessIdentity } from "../process/identity.ts";
+import { askHttp } from "../process/http-probe.ts";
+import { bootId, identify, isAlive, type ProcessIdentity, tokenVariable } from "../process/identity.ts";
+import { takesConnections } from "../process/listening.ts";
 import { openLog } from "../process/log-file.ts";
 import { liveProcess, type ProcessRecords } from "../process/record.ts";
 import { fingerprintOf, type Unit } from "./plan.ts";
@@ -31,6 +33,9 @@ export interface UnitRunnerOptions {
 const goodRunMs = 60_000;
 const probeTimeoutMs = 1_000;
 const probePauseMs = 50;
+/** Asking over TLS costs more. */
+const httpPauseMs = 200;
+const httpTimeoutMs = 5_000;
 
 export class UnitRunner {
   readonly #options: UnitRunnerOptions;
@@ -132,11 +137,12 @@ export class UnitRunner {
     records.write(record);
     const log = openLog(unit.logPath);
     return new Promise((resolve, reject) => {
-      const child = spawn(unit.program, [...unit.args], {
-        argv0: `${basename(unit.program)}:${token}`,
+      const { program, args, env } = commandOf(unit, token);
+      const child = spawn(program, args, {
+        argv0: `${basename(program)}:${token}`,
         cwd: "/",
         detached: true,
-        env: { ...unit.env },
+        env,
         stdio: ["ignore", log.descriptor, log.descriptor],
       });
       log.close();
@@ -180,7 +186,7 @@ export class UnitRunner {
         await terminate(identity, this.#options.clock, unit.stopTimeoutMs);
         throw new Error(`it was not ready within ${Math.round(unit.readyTimeoutMs / 1_000)} s`);
       }
-      await sleep(this.#options.clock, probePauseMs, signal);
+      await sleep(this.#options.clock, unit.readiness.kind === "http" ? httpPauseMs : probePauseMs, signal);
     }
   }
 
@@ -193,11 +199,21 @@ export class UnitRunner {
         return isServing(readiness.socket, probeTimeoutMs);
       case "file":
         return existsSync(readiness.path);
+      case "listens":
+        return takesConnections(readiness.at, probeTimeoutMs);
+      case "http":
+        return this.#says(await askHttp(readiness, httpTimeoutMs));
       case "running":
         return true;
       default:
         return readiness satisfies never;
     }
+  }
+
+  /** What it waits for stands in its status, as long as it runs. */
+  #says(answer: string): boolean {
+    if (answer !== "ready" && this.#state === "starting" && this.#detail !== answer) this.#become("starting", answer);
+    return answer === "ready";
   }
 
   async #pause(ranMs: number, signal: AbortSignal): Promise<void> {
@@ -214,4 +230,18 @@ export class UnitRunner {
     this.#detail = detail;
     this.#options.onChange();
   }
+}
+
+/** nsenter becomes the program, with a command line that does not carry our token any more: the environment does. */
+function commandOf(
+  unit: Unit,
+  token: string,
+): { readonly program: string; readonly args: readonly string[]; readonly env: NodeJS.ProcessEnv } {
+  const { program, args, env, networkNamespace } = unit;
+  if (networkNamespace === undefined) return { program, args, env: { ...env } };
+  return {
+    program: "nsenter",
+    args: [`--net=/run/netns/${networkNamespace}`, "--", program, ...args],
+    env: { ...env, [tokenVariable]: token },
+  };
 }

@@ -36,6 +36,15 @@ export const command: Command = {
     },
     { name: "subnet", value: "CIDR", summary: "addresses of the guests", default: "a free /24" },
     {
+      name: "management-plane",
+      value: "true|false",
+      valueOptional: true,
+      summary:
+        "run Kubernetes' API server with Cluster API and capmvm as well (the first time they are compiled, some ten minutes)",
+      default: "false",
+    },
+    { name: "no-management-plane", summary: "run none any more; its data stay" },
+    {
       name: "grpc-endpoint",
       value: "ADDRESS",
       summary: "TCP address of the gRPC API as well",
@@ -59,6 +68,7 @@ export const command: Command = {
   examples: [
     "lm up",
     "lm up --egress",
+    "lm up --management-plane",
     "lm up --name test --state-dir /srv/test",
     "lm up --set registry-auth-file=/etc/liquidmetal/registry.json --set overcommit-vcpu=8",
   ],
