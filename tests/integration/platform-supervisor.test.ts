@@ -112,7 +112,7 @@ describe("supervisor", { timeout: 60_000 }, () => {
     assert.match(readFileSync(join(directory, "log", "first.log"), "utf8"), /^here\n/);
     await stop();
     assert.equal(await ended(child), 0);
-    assert.deepEqual(findByCommandLine("lm-test-"), []);
+    assert.deepEqual(findByCommandLine(":lm-test-"), []);
     assert.equal(existsSync(join(directory, "processes", "first.json")), false);
   });
 
@@ -133,7 +133,7 @@ describe("supervisor", { timeout: 60_000 }, () => {
     process.kill(pidOf(after, "second"), "SIGKILL");
     await until((status) => allReady(status) && pidOf(status, "second") !== pidOf(after, "second"), "the restart");
     await stop();
-    assert.deepEqual(findByCommandLine("lm-test-"), []);
+    assert.deepEqual(findByCommandLine(":lm-test-"), []);
   });
 
   test("told to leave, it leaves; a changed unit is replaced, the others stay", async () => {
@@ -145,6 +145,43 @@ describe("supervisor", { timeout: 60_000 }, () => {
     const after = await until((status) => allReady(status), "both units again");
     assert.equal(pidOf(after, "same"), pidOf(before, "same"));
     assert.notEqual(pidOf(after, "changing"), pidOf(before, "changing"));
+    await stop();
+  });
+
+  test("a unit that the next plan does not have is ended", async () => {
+    const first = start(plan([unit("same"), unit("unwanted")]));
+    const before = await until(allReady, "both units");
+    first.kill("SIGKILL");
+    await ended(first);
+    start(plan([unit("same")]));
+    const after = await until(allReady, "the unit that stays");
+    assert.equal(pidOf(after, "same"), pidOf(before, "same"));
+    const deadline = AbortSignal.timeout(15_000);
+    while (existsSync(join(directory, "processes", "unwanted.json"))) {
+      assert.equal(deadline.aborted, false, "waited for the end of the other one");
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    assert.deepEqual(findByCommandLine(":lm-test-unwanted"), []);
+    await stop();
+  });
+
+  test("units of a group are ended alone, the last first, and stay so until the next supervisor", async () => {
+    const units = [unit("host"), unit("plane", { group: "management-plane", after: ["host"] })];
+    const first = start(plan(units));
+    const before = await until(allReady, "both units");
+    for await (const _status of control(
+      join(directory, "s.sock"),
+      "stop-management-plane",
+      AbortSignal.timeout(15_000),
+    ));
+    const middle = await until((status) => status.units[1]?.state === "stopped", "the end of the group");
+    assert.equal(pidOf(middle, "host"), pidOf(before, "host"));
+    assert.equal(middle.units[0]?.state, "ready");
+    first.kill("SIGTERM");
+    assert.equal(await ended(first), 0);
+    start(plan(units));
+    const after = await until(allReady, "both units again");
+    assert.equal(pidOf(after, "host"), pidOf(before, "host"));
     await stop();
   });
 
@@ -170,6 +207,6 @@ describe("supervisor", { timeout: 60_000 }, () => {
     await until(allReady, "the unit");
     await stop();
     assert.equal(await ended(child), 0);
-    assert.deepEqual(findByCommandLine("lm-test-deaf"), []);
+    assert.deepEqual(findByCommandLine(":lm-test-deaf"), []);
   });
 });

@@ -1,5 +1,5 @@
 /** Where our own programs lie: beside each other in a release (`dist/*.mjs`), in their packages in a checkout. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { PlatformError } from "@liquidmetal/foundation";
 
@@ -28,7 +28,7 @@ export function programPath(name: keyof typeof checkout): string {
 }
 
 /** Folders that programs read at run time, by their path from the top of a checkout; beside the programs in a release. */
-export function shippedFolder(name: "images" | "deploy/capmvm"): string {
+export function shippedFolder(name: "images" | "deploy/capmvm" | "api/crds"): string {
   const here = import.meta.dirname;
   const candidates = import.meta.filename.endsWith(".ts")
     ? [join(here, "../../..", name)]
@@ -38,6 +38,15 @@ export function shippedFolder(name: "images" | "deploy/capmvm"): string {
   throw new PlatformError("INTERNAL", `the folder '${name}' is missing: ${candidates.join(" and ")}`, {
     remedy: "install this release again, or build it anew with 'npm run build'",
   });
+}
+
+/** Changes with every build of a release, and with it what runs is replaced; a checkout that changes under a running platform says nothing. */
+export function buildKey(): string {
+  const version = process.env["LIQUIDMETAL_VERSION"] ?? "0.1.0-dev";
+  if (import.meta.filename.endsWith(".ts")) return version;
+  const here = import.meta.dirname;
+  const file = [join(here, "SOURCE_KEY"), join(dirname(here), "SOURCE_KEY")].find((path) => existsSync(path));
+  return file === undefined ? version : `${version} ${readFileSync(file, "utf8").trim()}`;
 }
 
 /**

@@ -4,5 +4,10 @@ export { capmvmVersion } from "./capmvm-plan.ts";
 export { embeddedFiles } from "./embedded-files.ts";
 export { type EmbeddedPlane, embeddedPlane, keeperName } from "./embedded-plane.ts";
 export { writeKeeperConfiguration } from "./keeper-files.ts";
-export { type PlaneManifestsOptions, planeManifests } from "./plane-manifests.ts";
+export {
+  type PlaneManifestsOptions,
+  type ProviderManifests,
+  planeManifests,
+  providerManifests,
+} from "./plane-manifests.ts";
 export { keptPlanePorts, keptPorts, openPorts, type PlanePorts, usualPlanePorts } from "./plane-ports.ts";

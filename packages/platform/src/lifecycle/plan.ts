@@ -7,7 +7,7 @@ import { PlatformError } from "@liquidmetal/foundation";
 import { agentConfig } from "../agent-config.ts";
 import { type PlatformConfiguration, writeWhole } from "../configuration.ts";
 import type { PlatformPaths } from "../paths.ts";
-import { nodeFlags, programPath } from "../program-location.ts";
+import { buildKey, nodeFlags, programPath } from "../program-location.ts";
 import { readPlan, type SupervisorPlan, type Unit } from "../supervisor/plan.ts";
 
 const run = promisify(execFile);
@@ -114,7 +114,7 @@ async function agentUnit(
     // The first start may have to find out, with a probe guest, what the processor can do.
     readyTimeoutMs: 90_000,
     stopTimeoutMs: 20_000,
-    inputs: config,
+    inputs: `${buildKey()}\n${config}`,
   };
 }
 

@@ -5,6 +5,7 @@ import { type PlatformConfiguration, readConfiguration } from "../configuration.
 import { type GatewayConfiguration, readGatewayConfiguration } from "../gateway/gateway-configuration.ts";
 import type { PlatformPaths } from "../paths.ts";
 import { planePaths } from "../plane/plane-paths.ts";
+import { keptSoftware } from "../plane/plane-software.ts";
 import { planeHealth } from "../plane/plane-status.ts";
 import { agentVersion, containerdVersion, isServing } from "../process/grpc-probe.ts";
 import { proportionalMemoryBytes, usageOf } from "../process/identity.ts";
@@ -50,12 +51,17 @@ export interface ManagementPlaneStatus {
   readonly proxyUrl: string | null;
   /** Under which its providers know this host's flintlockd; null when it is down. */
   readonly agentEndpoint: string | null;
+  /** Paths of tools of its versions. */
+  readonly kubectl: string | null;
+  readonly clusterctl: string | null;
   /** Of all its parts, resident. */
   readonly memoryBytes: number;
   readonly proportionalMemoryBytes: number;
 }
 
 const probeTimeoutMs = 1_500;
+/** A plane that starts on a busy machine takes its time. */
+const planeTimeoutMs = 5_000;
 
 export async function platformStatus(paths: PlatformPaths): Promise<PlatformStatus> {
   const configuration = await readConfiguration(paths);
@@ -80,7 +86,7 @@ export async function platformStatus(paths: PlatformPaths): Promise<PlatformStat
     stateDirectory: paths.stateDirectory,
     runDirectory: paths.runDirectory,
     networkNamespace: configuration?.networkNamespace === true ? paths.networkNamespace : null,
-    ...(plane !== undefined && { managementPlane: planeStatus(paths, plane) }),
+    ...(plane !== undefined && { managementPlane: await planeStatus(paths, plane) }),
   };
 }
 
@@ -131,7 +137,7 @@ async function planeParts(
 ): Promise<readonly PartStatus[]> {
   const plan = currentPlan(paths);
   if (plan === undefined) return [];
-  const health = await planeHealth(plan, probeTimeoutMs);
+  const health = await planeHealth(plan, planeTimeoutMs);
   return health.map(({ unit: { name, version }, healthy, problem }) => {
     const part = unit(paths, name, supervisor, healthy, version ?? null);
     const share = part.pid === null ? undefined : proportionalMemoryBytes(part.pid);
@@ -139,7 +145,8 @@ async function planeParts(
   });
 }
 
-function planeStatus(paths: PlatformPaths, parts: readonly PartStatus[]): ManagementPlaneStatus {
+async function planeStatus(paths: PlatformPaths, parts: readonly PartStatus[]): Promise<ManagementPlaneStatus> {
+  const programs = (await keptSoftware(planePaths(paths).software))?.programs;
   const gateway = currentGateway(planePaths(paths).gatewayConfiguration);
   const sum = (of: (part: PartStatus) => number | null | undefined): number =>
     parts.reduce((total, part) => total + (of(part) ?? 0), 0);
@@ -148,6 +155,8 @@ function planeStatus(paths: PlatformPaths, parts: readonly PartStatus[]): Manage
     kubeconfig: paths.managementKubeconfig,
     proxyUrl: gateway === undefined ? null : `http://127.0.0.1:${gateway.port}`,
     agentEndpoint: gateway === undefined ? null : `127.0.0.1:${gateway.agentPort}`,
+    kubectl: programs?.kubectl ?? null,
+    clusterctl: programs?.clusterctl ?? null,
     memoryBytes: sum((part) => part.memoryBytes),
     proportionalMemoryBytes: sum((part) => part.proportionalMemoryBytes),
   };

@@ -11,6 +11,7 @@ import { type PlatformConfiguration, readConfiguration, writeConfiguration } fro
 import type { PlatformPaths } from "../paths.ts";
 import { planePaths } from "../plane/plane-paths.ts";
 import { removeOtherPrograms } from "../plane/plane-programs.ts";
+import { keptSoftware } from "../plane/plane-software.ts";
 import { preparePlane } from "../plane/prepare-plane.ts";
 import { openLog } from "../process/log-file.ts";
 import { nodeFlags, programPath } from "../program-location.ts";
@@ -81,8 +82,7 @@ async function bringUp(options: UpOptions): Promise<SupervisorStatus> {
     // Before the management plane looks for them, and takes them for broken.
     if (unit.name === "flintlockd" && options.guests !== undefined) await resumeGuests(options, options.guests);
   }
-  const programs = plan.units.map(({ program }) => program);
-  if (configuration.managementPlane === true) await removeOtherPrograms(planePaths(paths).programs, programs);
+  if (configuration.managementPlane === true) await removeOldSoftware(paths);
   const status = (await supervisorStatus(paths.supervisorSocket)) ?? last;
   if (status === undefined) throw new PlatformError("UNAVAILABLE", "the supervisor has ended");
   return status;
@@ -99,6 +99,7 @@ async function ensureSupervisor(
   const whole = running?.stopping === false && running.units.every(({ state }) => !/^stop/.test(state));
   if (running?.planFingerprint === planFingerprint(plan) && whole) return "runs already";
   if (running !== undefined) {
+    await endUnwanted(options, plan, running);
     tell("replacing it; what it runs goes on");
     for await (const _status of control(paths.supervisorSocket, "leave", signal));
   }
@@ -117,6 +118,19 @@ async function ensureSupervisor(
     }
     await sleep(clock, retryMs, deadline);
   }
+}
+
+/** Whoever comes next knows nothing of units that its plan does not have. */
+async function endUnwanted(
+  { paths, signal }: UpOptions,
+  plan: SupervisorPlan,
+  running: SupervisorStatus,
+): Promise<void> {
+  const wanted = plan.units.some(({ group }) => group === "management-plane");
+  const runs = running.units.some(({ name }) => !plan.units.some((unit) => unit.name === name));
+  if (wanted || !runs) return;
+  const { supervisorSocket } = paths;
+  for await (const _status of control(supervisorSocket, "stop-management-plane", signal));
 }
 
 interface Exit {
@@ -200,6 +214,13 @@ async function untilReady(
       remedy: `look at ${unit?.logPath ?? paths.logDirectory} and at 'lm doctor'`,
     },
   );
+}
+
+/** Nothing runs any more from the programs of earlier versions. */
+async function removeOldSoftware(paths: PlatformPaths): Promise<void> {
+  const { programs, software } = planePaths(paths);
+  const kept = await keptSoftware(software);
+  if (kept !== undefined) await removeOtherPrograms(programs, kept.programs);
 }
 
 async function resumeGuests(options: UpOptions, guests: GuestControl): Promise<void> {

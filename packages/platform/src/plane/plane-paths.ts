@@ -4,7 +4,10 @@ import { join } from "node:path";
 import type { PlatformPaths } from "../paths.ts";
 
 export interface PlanePaths {
+  /** Folder. */
   readonly programs: string;
+  /** Which programs and manifests were made. */
+  readonly software: string;
   /** Of the gateway; the port on the host is kept in it. */
   readonly gatewayPorts: string;
   readonly gatewayConfiguration: string;
@@ -17,6 +20,7 @@ export interface PlanePaths {
 export function planePaths(paths: PlatformPaths): PlanePaths {
   return {
     programs: join(paths.managementDirectory, "programs"),
+    software: join(paths.managementDirectory, "software.json"),
     gatewayPorts: join(paths.managementDirectory, "gateway-ports.json"),
     gatewayConfiguration: join(paths.runDirectory, "gateway.json"),
     gatewaySocket: join(paths.runDirectory, "gateway.sock"),

@@ -7,7 +7,7 @@ import { constants } from "node:fs";
 import { access, copyFile, link, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-/** Which processes the programs are run for; tools of `lm up` itself stay in the cache. */
+/** What the plane runs, and the tools that speak with it. */
 export const planePrograms = [
   "etcd",
   "kube-apiserver",
@@ -15,25 +15,32 @@ export const planePrograms = [
   "cluster-api-controller",
   "kubeadm-bootstrap-controller",
   "kubeadm-control-plane-controller",
+  "kubectl",
+  "clusterctl",
 ] as const;
 export type PlaneProgram = (typeof planePrograms)[number];
+/** Paths. */
+export type PlanePrograms = Readonly<Record<PlaneProgram, string>>;
 
 /** Paths below `directory`. `compiled`: as `managementPrograms` gives them. */
-export async function installPrograms(
-  directory: string,
-  compiled: Readonly<Record<PlaneProgram, string>>,
-): Promise<Readonly<Record<PlaneProgram, string>>> {
+export async function installPrograms(directory: string, compiled: PlanePrograms): Promise<PlanePrograms> {
   const installed: Partial<Record<PlaneProgram, string>> = {};
   for (const name of planePrograms) installed[name] = await install(directory, name, compiled[name]);
-  return installed as Readonly<Record<PlaneProgram, string>>;
+  return installed as PlanePrograms;
+}
+
+export async function allThere(programs: Readonly<Record<string, string>>): Promise<boolean> {
+  const names = planePrograms.map((name) => programs[name]);
+  return (await Promise.all(names.map((file) => file !== undefined && isThere(file)))).every((each) => each);
 }
 
 /** Removes every folder of programs that none of these is in. */
-export async function removeOtherPrograms(directory: string, programs: readonly string[]): Promise<void> {
-  const kept = new Set(programs.map((file) => basename(dirname(file))));
+export async function removeOtherPrograms(directory: string, programs: PlanePrograms): Promise<void> {
+  const kept = new Set(Object.values(programs).map((file) => basename(dirname(file))));
   const folders = await readdir(directory).catch(() => []);
-  for (const folder of folders)
+  for (const folder of folders) {
     if (!kept.has(folder)) await rm(join(directory, folder), { recursive: true, force: true });
+  }
 }
 
 async function install(directory: string, name: string, source: string): Promise<string> {

@@ -9,11 +9,11 @@ import { mkdir } from "node:fs/promises";
 import { type PlatformConfiguration, writeWhole } from "../configuration.ts";
 import type { GatewayConfiguration } from "../gateway/gateway-configuration.ts";
 import type { PlatformPaths } from "../paths.ts";
-import { nodeFlags, programPath, shippedFolder } from "../program-location.ts";
+import { buildKey, nodeFlags, programPath } from "../program-location.ts";
 import type { Unit } from "../supervisor/plan.ts";
 import { closePlanePorts } from "./plane-firewall.ts";
 import { guestBridge, planePaths } from "./plane-paths.ts";
-import { installPrograms } from "./plane-programs.ts";
+import { planeSoftware } from "./plane-software.ts";
 import { gatewayUnits, type PlaneUnitOptions, planUnit } from "./plane-units.ts";
 
 export interface PreparePlaneOptions {
@@ -35,9 +35,7 @@ export async function preparePlane(options: PreparePlaneOptions): Promise<readon
   const plane = planePaths(paths);
   const namespaced = configuration.networkNamespace;
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const imagesDirectory = shippedFolder("images");
-  const compiled = await management.managementPrograms({ imagesDirectory, report, signal });
-  const programs = await installPrograms(plane.programs, compiled);
+  const { programs, providers } = await planeSoftware({ paths, report, signal });
   const ports = namespaced ? embedded.usualPlanePorts : await embedded.keptPlanePorts(directory);
   const { gateway: port } = await embedded.keptPorts(plane.gatewayPorts, ["gateway"]);
   const proxyUrl = `http://127.0.0.1:${port}`;
@@ -49,13 +47,9 @@ export async function preparePlane(options: PreparePlaneOptions): Promise<readon
     signal,
   });
   const manifests = await embedded.planeManifests({
-    imagesDirectory,
-    kustomize: compiled.kustomize,
+    providers,
     authority: made.certificates.authority.certificate,
     ports,
-    capmvmFolder: shippedFolder("deploy/capmvm"),
-    report,
-    signal,
   });
   const keeper = await embedded.writeKeeperConfiguration({
     directory,
@@ -82,7 +76,8 @@ export async function preparePlane(options: PreparePlaneOptions): Promise<readon
   };
   const gatewayText = `${JSON.stringify(gateway, null, 2)}\n`;
   await writeWhole(plane.gatewayConfiguration, gatewayText);
-  const own = ownVersion();
+  const build = buildKey();
+  const own = build.split(" ")[0] ?? build;
   const versions: Readonly<Record<string, string>> = {
     etcd: management.etcdVersion,
     "kube-apiserver": management.kubernetesVersion,
@@ -93,7 +88,7 @@ export async function preparePlane(options: PreparePlaneOptions): Promise<readon
     const program =
       typeof plan.program === "string" ? programs[plan.program as keyof typeof programs] : plan.program.file;
     const version = versions[plan.name] ?? management.clusterApiVersion;
-    return planUnit(plan, { program, version, ...(plan.name === "capmvm" && { inputs: own }) }, unitOptions);
+    return planUnit(plan, { program, version, ...(plan.name === "capmvm" && { inputs: build }) }, unitOptions);
   });
   const keeperUnit = planUnit(
     {
@@ -104,19 +99,20 @@ export async function preparePlane(options: PreparePlaneOptions): Promise<readon
       ready: { url: `http://127.0.0.1:${ports.keeper}/readyz`, deadlineMs: 180_000 },
       after: ["kube-apiserver", "kube-controller-manager"],
     },
-    { program: process.execPath, version: own, inputs: createHash("sha256").update(keeper.inputs).digest("hex") },
+    {
+      program: process.execPath,
+      version: own,
+      inputs: createHash("sha256")
+        .update(build + keeper.inputs)
+        .digest("hex"),
+    },
     unitOptions,
   );
   const first = units.findIndex(({ after }) => after.includes(embedded.keeperName));
   return [
-    ...gatewayUnits({ port, inputs: gatewayText, version: own }, unitOptions),
+    ...gatewayUnits({ port, inputs: build + gatewayText, version: own }, unitOptions),
     ...units.slice(0, first),
     keeperUnit,
     ...units.slice(first),
   ];
-}
-
-/** Of this build. */
-function ownVersion(): string {
-  return process.env["LIQUIDMETAL_VERSION"] ?? "0.1.0-dev";
 }

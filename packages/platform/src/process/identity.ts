@@ -81,7 +81,7 @@ export function findByCommandLine(text: string): readonly number[] {
 
 /** Programs that a platform runs: nobody's pager or editor, which may name the same files, is taken for one of them. */
 const ownPrograms =
-  /^(node|containerd|dnsmasq|virtiofsd|firecracker|cloud-hyper|qemu-system-|etcd|kube-|cluster-api-|kubeadm-)/;
+  /^(node|containerd|dnsmasq|virtiofsd|firecracker|cloud-hyper|qemu-system-|etcd$|kube-|cluster-api-|kubeadm-)/;
 
 /** Live processes of a platform: programs of the kinds that it runs, with one of its marks in their command line. */
 export function findPlatformProcesses(marks: readonly string[]): readonly number[] {

@@ -1,16 +1,19 @@
 /** Runs all units of a platform: starts them in order, stops them in the opposite order, looks after their logs. */
 import { type Clock, type Entropy, sleep } from "@liquidmetal/foundation";
+import { terminate } from "../process/ending.ts";
 import { rotateLog } from "../process/log-file.ts";
-import { ProcessRecords } from "../process/record.ts";
+import { liveProcess, ProcessRecords } from "../process/record.ts";
 import { planFingerprint, type SupervisorPlan, type Unit } from "./plan.ts";
 import type { SupervisorStatus } from "./status.ts";
 import { UnitRunner } from "./unit-runner.ts";
 
 const logLookMs = 10_000;
+const strangerStopMs = 15_000;
 
 export class Supervisor {
   readonly #plan: SupervisorPlan;
   readonly #clock: Clock;
+  readonly #records: ProcessRecords;
   readonly #runners: readonly UnitRunner[];
   readonly #listeners: Set<() => void> = new Set();
   readonly #ended: PromiseWithResolvers<void> = Promise.withResolvers<void>();
@@ -23,6 +26,7 @@ export class Supervisor {
     this.#clock = clock;
     this.#startedAtMs = clock.nowMs();
     const records = new ProcessRecords(plan.recordDirectory);
+    this.#records = records;
     const { platform, backoffBaseMs, backoffCapMs } = plan;
     const onChange = (): void => {
       for (const listener of this.#listeners) listener();
@@ -44,6 +48,7 @@ export class Supervisor {
         .map((other) => other.ready);
       void runner.run(Promise.all(before));
     }
+    void this.#endOthers();
     void this.#lookAfterLogs();
   }
 
@@ -91,6 +96,16 @@ export class Supervisor {
   #end(): void {
     this.#logs.abort();
     this.#ended.resolve();
+  }
+
+  /** What an earlier plan had and this one has not: nobody else would ever end it. */
+  async #endOthers(): Promise<void> {
+    const others = this.#records.all().filter(({ unit }) => !this.#plan.units.some(({ name }) => name === unit));
+    for (const record of others) {
+      const identity = liveProcess(record);
+      if (identity !== undefined) await terminate(identity, this.#clock, strangerStopMs);
+      this.#records.remove(record.unit);
+    }
   }
 
   async #lookAfterLogs(): Promise<void> {
