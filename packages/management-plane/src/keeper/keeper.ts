@@ -29,6 +29,8 @@ export interface KeeperOptions {
   readonly signal: AbortSignal;
   readonly clock?: Clock;
   readonly entropy?: Entropy;
+  /** Default: `planeCertificates`. */
+  readonly ensureCertificates?: typeof planeCertificates;
 }
 
 const certificateLookMs = 24 * 3_600_000;
@@ -64,20 +66,22 @@ export class Keeper {
     let certificatesAtMs = 0;
     for (let failures = 0; !signal.aborted; ) {
       try {
+        if (!this.#ready) await this.#establish();
+        if (tokensAtMs <= this.#clock.nowMs()) tokensAtMs = await this.#renewTokens();
+        // Everything that others wait for is there.
+        this.#ready = true;
         if (certificatesAtMs <= this.#clock.nowMs()) {
           await this.#renewCertificates();
           certificatesAtMs = this.#clock.nowMs() + certificateLookMs;
         }
-        if (!this.#ready) await this.#establish();
-        if (tokensAtMs <= this.#clock.nowMs()) tokensAtMs = await this.#renewTokens();
-        this.#become(true, "");
+        this.#become("");
         failures = 0;
         const waitMs = Math.min(tokensAtMs, certificatesAtMs) - this.#clock.nowMs();
         await sleep(this.#clock, Math.min(Math.max(waitMs, 1_000), longestSleepMs), signal);
       } catch (error) {
         if (signal.aborted) return;
         failures += 1;
-        this.#fail(error);
+        this.#become(PlatformError.from(error, "INTERNAL").message);
         const fraction = (this.#options.entropy ?? systemEntropy).fraction();
         await sleep(this.#clock, backoffDelayMs(failures, fraction, retry), signal).catch(() => undefined);
       }
@@ -87,10 +91,10 @@ export class Keeper {
   async #establish(): Promise<void> {
     const { client, signal, configuration, report } = this.#options;
     const clock = this.#clock;
-    this.#become(false, "applying manifests");
+    this.#become("applying manifests");
     const applied = await applyManifests(await this.#options.manifests(), { client, clock, signal, report });
     if (applied.length > 0) report(`applied: ${applied.join(", ")}`);
-    this.#become(false, "waiting for the aggregated roles");
+    this.#become("waiting for the aggregated roles");
     await awaitAggregated(configuration.aggregatedRoles, { client, clock, signal });
   }
 
@@ -106,17 +110,13 @@ export class Keeper {
   async #renewCertificates(): Promise<void> {
     const { configuration, signal } = this.#options;
     const { url, adminKubeconfig } = configuration;
-    const certificates = await planeCertificates(configuration.certificates, { clock: this.#clock, signal });
+    const ensure = this.#options.ensureCertificates ?? planeCertificates;
+    const certificates = await ensure(configuration.certificates, { clock: this.#clock, signal });
     await writeAdminKubeconfig({ url, certificates, ...adminKubeconfig });
   }
 
-  #become(ready: boolean, problem: string): void {
-    this.#ready ||= ready;
+  #become(problem: string): void {
     if (problem !== this.#problem) this.#options.report(problem === "" ? "all is well" : problem);
     this.#problem = problem;
-  }
-
-  #fail(error: unknown): void {
-    this.#become(this.#ready, PlatformError.from(error, "INTERNAL").message);
   }
 }
