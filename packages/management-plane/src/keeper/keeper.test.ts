@@ -144,12 +144,12 @@ describe("keeper", () => {
     return { keeper, said };
   }
 
-  /** Turns of the event loop and of the clock until it is so: files are real, time is not. */
+  /** Turns of the event loop and of the clock until it is so. Files are real and time is not: it moves only while the keeper waits for it. */
   async function until(what: string, wanted: () => boolean, stepMs = 100): Promise<void> {
     const deadline = AbortSignal.timeout(5_000);
     while (!wanted()) {
       assert.equal(deadline.aborted, false, `waited for ${what}`);
-      await clock.advance(stepMs);
+      if (clock.pendingTimers > 0) await clock.advance(stepMs);
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
   }
