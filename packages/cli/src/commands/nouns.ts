@@ -2,6 +2,7 @@
 
 /** What the nouns are, for the help. */
 export const nouns: Readonly<Record<string, string>> = {
+  cluster: "Kubernetes clusters",
   vm: "MicroVMs",
   image: "Images",
   host: "The host",

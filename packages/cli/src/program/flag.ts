@@ -1,7 +1,7 @@
 /** Flags and positionals as data, and the flags that every command takes. */
 
 /** What the shell offers for a value. */
-export type Completion = "file" | "vm" | "image" | "recipe" | "context" | "none";
+export type Completion = "file" | "vm" | "image" | "recipe" | "context" | "cluster" | "none";
 
 export interface Flag {
   /** Long name without dashes. */

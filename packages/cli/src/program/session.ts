@@ -1,6 +1,7 @@
 /** One run of the command line: its streams, the wanted output, the signal that ends it, and the (lazily made) connection to the host. */
 import { type Clock, systemClock } from "@liquidmetal/foundation";
 import type { HostClient } from "../client/host-client.ts";
+import type { ManagementCluster } from "../cluster/management-cluster.ts";
 import type { OutputFormat } from "../output/format.ts";
 import { StageRenderer } from "../progress/stages.ts";
 import type { FlagValues } from "./flag-values.ts";
@@ -14,6 +15,8 @@ export interface SessionOptions {
   readonly clock?: Clock;
   /** Opens the host that this session means; called at the first need. */
   readonly open: (session: Session) => Promise<HostClient>;
+  /** Opens the management cluster instead of what flags, environment and local platform say. */
+  readonly openManagement?: (session: Session) => Promise<ManagementCluster>;
 }
 
 export class Session implements AsyncDisposable {
@@ -27,6 +30,7 @@ export class Session implements AsyncDisposable {
   readonly paint: Paint;
   /** Colours for standard error. */
   readonly paintNote: Paint;
+  readonly openManagement: SessionOptions["openManagement"];
   readonly #open: SessionOptions["open"];
   #client: Promise<HostClient> | undefined;
 
@@ -34,6 +38,7 @@ export class Session implements AsyncDisposable {
     const { terminal, flags } = options;
     this.terminal = terminal;
     this.#open = options.open;
+    this.openManagement = options.openManagement;
     this.flags = flags;
     this.format = options.format;
     this.signal = options.signal;

@@ -7,7 +7,7 @@ export const command: Command = {
   path: ["_complete"],
   summary: "Names for completion",
   hidden: true,
-  positionals: [{ name: "KIND", summary: "vm, image, recipe or context", required: true }],
+  positionals: [{ name: "KIND", summary: "vm, image, recipe, context or cluster", required: true }],
   flags: [],
   examples: [],
   run: async (invocation, session) => {
@@ -26,6 +26,10 @@ export const command: Command = {
       if (kind === "recipe") {
         const { libraryBuilder } = await import("../../image/library-builder.ts");
         return (await libraryBuilder().recipes()).map((recipe) => recipe.name);
+      }
+      if (kind === "cluster") {
+        const { clusterNames } = await import("../../cluster/names.ts");
+        return await clusterNames(session, timeoutMs);
       }
       const options = { signal: AbortSignal.any([session.signal, AbortSignal.timeout(timeoutMs)]), timeoutMs };
       const host = await session.host();

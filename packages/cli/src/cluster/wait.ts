@@ -1,0 +1,126 @@
+/** Waits for a cluster by watches, showing its tree meanwhile; a deadline and Ctrl-C leave the cluster as it is and say how to go on. */
+import { PlatformError } from "@liquidmetal/foundation";
+import type { ObjectKey } from "@liquidmetal/kubernetes";
+import { elapsed } from "../program/duration.ts";
+import type { Session } from "../program/session.ts";
+import { LiveTree } from "./live-tree.ts";
+import type { ManagementCluster } from "./management-cluster.ts";
+import type { ControlPlane, WorkerPool } from "./objects.ts";
+import { type ClusterObjects, followClusterObjects } from "./tree/cluster-objects.ts";
+import { clusterTree, firstReason } from "./tree/cluster-tree.ts";
+import type { TreeNode } from "./tree/tree-node.ts";
+
+/**
+ * `available`: as large as asked, all up to date, every Node ready. `control plane`: that one alone, and of `version`. `gone`: the Cluster is not there any more.
+ */
+export type ClusterGoal = "available" | "control plane" | "gone";
+
+export interface ClusterWait {
+  readonly key: ObjectKey;
+  readonly goal: ClusterGoal;
+  readonly timeoutMs: number;
+  /** As in v1.36.3; of the goal `control plane`. */
+  readonly version?: string;
+}
+
+const goalText: Readonly<Record<ClusterGoal, string>> = {
+  available: "to be available",
+  "control plane": "to have its control plane upgraded",
+  gone: "to be gone",
+};
+
+/** DEADLINE_EXCEEDED with the reason that matters first; OBJECT_NOT_FOUND when the cluster was deleted meanwhile. */
+export async function waitForCluster(
+  session: Session,
+  management: ManagementCluster,
+  wait: ClusterWait,
+): Promise<void> {
+  const { key, goal, timeoutMs } = wait;
+  const { terminal } = session;
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const signal = AbortSignal.any([session.signal, deadline]);
+  let last: TreeNode | undefined;
+  let seen = false;
+  using live = new LiveTree({
+    stream: terminal.stderr,
+    paint: session.paintNote,
+    clock: session.clock,
+    live: terminal.stderr.isTTY === true && terminal.env["TERM"] !== "dumb",
+    quiet: session.quiet,
+  });
+  const onProblem = (error: unknown): void => {
+    live.show(
+      last,
+      `the management cluster cannot be asked: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  };
+  try {
+    for await (const objects of followClusterObjects(management.client, key, { signal, onProblem })) {
+      last = clusterTree(objects);
+      live.show(last, last === undefined ? "" : (firstReason(last) ?? ""));
+      if (last === undefined) {
+        if (goal === "gone") return;
+        if (seen) throw deleted(key);
+      }
+      seen ||= last !== undefined;
+      if (goal === "available" && isAvailable(objects)) return;
+      if (goal === "control plane" && hasControlPlane(objects, wait.version)) return;
+    }
+  } catch (error) {
+    if (session.signal.aborted) {
+      session.note(`Cluster ${key.namespace}/${key.name} goes on without this command; ${howToGoOn(key)}.`);
+      throw error;
+    }
+    if (!deadline.aborted) throw error;
+    const reason = last === undefined ? undefined : firstReason(last);
+    throw new PlatformError(
+      "DEADLINE_EXCEEDED",
+      `waited ${elapsed(timeoutMs)} for cluster ${key.namespace}/${key.name} ${goalText[goal]}${reason === undefined ? "" : `: ${reason}`}`,
+      { remedy: `the cluster is left as it is; ${howToGoOn(key)}, or give more time with --timeout` },
+    );
+  }
+}
+
+/** Everything that was asked for is there: replicas, versions, Nodes. What the controllers have not looked at yet does not count. */
+export function isAvailable({ cluster, controlPlane, machineDeployments, machinePools }: ClusterObjects): boolean {
+  const available = cluster?.status?.conditions?.find(({ type }) => type === "Available");
+  if (cluster === undefined || cluster.metadata?.deletionTimestamp !== undefined) return false;
+  if (available?.status !== "True" || available.observedGeneration !== cluster.metadata?.generation) return false;
+  const pools = [...machineDeployments, ...machinePools];
+  const { topology } = cluster.spec ?? {};
+  if (topology !== undefined) {
+    // What a topology asks for reaches its parts later.
+    const reconciled = cluster.status?.conditions?.find(({ type }) => type === "TopologyReconciled");
+    if (reconciled?.status !== "True" || reconciled.observedGeneration !== cluster.metadata?.generation) return false;
+    const versions = [controlPlane?.spec?.version, ...pools.map(({ spec }) => spec?.template?.spec?.version)];
+    if (versions.some((version) => version !== undefined && version !== topology.version)) return false;
+  }
+  return (controlPlane === undefined || isComplete(controlPlane)) && pools.every(isComplete);
+}
+
+function hasControlPlane({ controlPlane }: ClusterObjects, version: string | undefined): boolean {
+  if (controlPlane === undefined || controlPlane.metadata?.deletionTimestamp !== undefined) return false;
+  const available = controlPlane.status?.conditions?.find(({ type }) => type === "Available");
+  const wanted =
+    version === undefined || (controlPlane.spec?.version === version && controlPlane.status?.version === version);
+  return wanted && available?.status === "True" && isComplete(controlPlane);
+}
+
+function isComplete({ metadata, spec, status }: ControlPlane | WorkerPool): boolean {
+  const wanted = spec?.replicas ?? 1;
+  return (
+    (status?.observedGeneration ?? metadata?.generation) === metadata?.generation &&
+    (status?.replicas ?? 0) === wanted &&
+    (status?.availableReplicas ?? 0) === wanted &&
+    (status?.upToDateReplicas ?? 0) === wanted
+  );
+}
+
+const howToGoOn = ({ name, namespace }: ObjectKey): string =>
+  `see 'lm cluster describe ${name} -n ${namespace}', follow it with 'lm cluster describe ${name} -n ${namespace} --watch'`;
+
+function deleted({ name, namespace }: ObjectKey): PlatformError {
+  return new PlatformError("OBJECT_NOT_FOUND", `cluster ${namespace}/${name} was deleted while it was waited for`, {
+    remedy: "create it again",
+  });
+}
