@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { freePorts } from "../../packages/management-plane/src/plan/ports.ts";
 import { commandLine, findByCommandLine } from "../../packages/platform/src/process/identity.ts";
 import { control, supervisorStatus } from "../../packages/platform/src/supervisor/control-client.ts";
 import type { SupervisorPlan, Unit } from "../../packages/platform/src/supervisor/plan.ts";
@@ -12,7 +13,7 @@ import type { SupervisorStatus } from "../../packages/platform/src/supervisor/st
 
 const program = join(import.meta.dirname, "../../packages/platform/src/supervisor/main.ts");
 
-describe("supervisor", { timeout: 60_000 }, () => {
+describe("supervisor", { timeout: 90_000 }, () => {
   let directory: string;
   let supervisors: ChildProcess[];
 
@@ -51,7 +52,7 @@ describe("supervisor", { timeout: 60_000 }, () => {
     };
   }
 
-  function plan(units: readonly Unit[]): SupervisorPlan {
+  function plan(units: readonly Unit[], more: Partial<SupervisorPlan> = {}): SupervisorPlan {
     return {
       platform: "test",
       socket: join(directory, "s.sock"),
@@ -60,6 +61,7 @@ describe("supervisor", { timeout: 60_000 }, () => {
       units,
       backoffBaseMs: 20,
       backoffCapMs: 100,
+      ...more,
     };
   }
 
@@ -182,6 +184,24 @@ describe("supervisor", { timeout: 60_000 }, () => {
     start(plan(units));
     const after = await until(allReady, "both units again");
     assert.equal(pidOf(after, "host"), pidOf(before, "host"));
+    await stop();
+  });
+
+  test("a unit that hangs is started again; one that only says that it is not ready is left alone", async () => {
+    const { hangs: port, sulks: other } = await freePorts(["hangs", "sulks"]);
+    const served = (name: string, at: number): Unit => {
+      const script = `let asked = 0; require("http").createServer((_, response) => response.writeHead(asked++ === 0 || ${name === "hangs"} ? 200 : 503).end("waiting")).listen(${at}, "127.0.0.1")`;
+      const readiness = { kind: "http", url: `http://127.0.0.1:${at}/` } as const;
+      return unit(name, { args: ["-e", script, directory], readiness, stopTimeoutMs: 100 });
+    };
+    start(plan([served("hangs", port), served("sulks", other)], { silenceLimitMs: 1_200 }));
+    const before = await until(allReady, "both units");
+    process.kill(pidOf(before, "hangs"), "SIGSTOP");
+    const after = await until(
+      (status) => allReady(status) && pidOf(status, "hangs") !== pidOf(before, "hangs"),
+      "another process",
+    );
+    assert.equal(pidOf(after, "sulks"), pidOf(before, "sulks"));
     await stop();
   });
 

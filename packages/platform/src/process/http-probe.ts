@@ -17,15 +17,20 @@ export interface HttpProbe {
 
 const answerBytes = 2_000;
 
+/** What is said of a server that took the connection, or did not even refuse it, and then says nothing. */
+export const silent = "it does not answer";
+
 /** "ready", or what is wrong. Never throws. */
 export async function askHttp(probe: HttpProbe, timeoutMs: number): Promise<string> {
   const signal = AbortSignal.timeout(timeoutMs);
+  let where = probe.proxySocket === undefined ? silent : "the gateway does not answer";
   try {
     const url = new URL(probe.url);
     const socket = probe.proxySocket === undefined ? undefined : await tunnel(probe.proxySocket, url.host, signal);
+    where = silent;
     return await ask(probe, url, socket, signal);
   } catch (error) {
-    if (signal.aborted) return "it does not answer";
+    if (signal.aborted) return where;
     return error instanceof Error ? error.message : String(error);
   }
 }

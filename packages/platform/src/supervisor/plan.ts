@@ -49,6 +49,8 @@ export interface SupervisorPlan {
   /** First delay of the restart back-off, and the longest, milliseconds. */
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
+  /** A unit that is asked over HTTP and says nothing at all for so long is ended, and started again. Milliseconds; default 180,000. */
+  readonly silenceLimitMs?: number;
 }
 
 /** A process with another fingerprint than its unit's is replaced. */

@@ -9,6 +9,7 @@ import { UnitRunner } from "./unit-runner.ts";
 
 const logLookMs = 10_000;
 const strangerStopMs = 15_000;
+const defaultSilenceLimitMs = 180_000;
 
 export class Supervisor {
   readonly #plan: SupervisorPlan;
@@ -27,12 +28,23 @@ export class Supervisor {
     this.#startedAtMs = clock.nowMs();
     const records = new ProcessRecords(plan.recordDirectory);
     this.#records = records;
-    const { platform, backoffBaseMs, backoffCapMs } = plan;
+    const { platform, backoffBaseMs, backoffCapMs, silenceLimitMs = defaultSilenceLimitMs } = plan;
     const onChange = (): void => {
       for (const listener of this.#listeners) listener();
     };
     this.#runners = plan.units.map(
-      (unit) => new UnitRunner({ unit, platform, records, clock, entropy, backoffBaseMs, backoffCapMs, onChange }),
+      (unit) =>
+        new UnitRunner({
+          unit,
+          platform,
+          records,
+          clock,
+          entropy,
+          backoffBaseMs,
+          backoffCapMs,
+          silenceLimitMs,
+          onChange,
+        }),
     );
   }
 

@@ -10,7 +10,7 @@ import { basename } from "node:path";
 import { backoffDelayMs, type Clock, type Entropy, sleep } from "@liquidmetal/foundation";
 import { ended, terminate } from "../process/ending.ts";
 import { containerdVersion, isServing } from "../process/grpc-probe.ts";
-import { askHttp } from "../process/http-probe.ts";
+import { askHttp, silent } from "../process/http-probe.ts";
 import { bootId, identify, isAlive, type ProcessIdentity, tokenVariable } from "../process/identity.ts";
 import { takesConnections } from "../process/listening.ts";
 import { openLog } from "../process/log-file.ts";
@@ -26,6 +26,7 @@ export interface UnitRunnerOptions {
   readonly entropy: Entropy;
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
+  readonly silenceLimitMs: number;
   readonly onChange: () => void;
 }
 
@@ -36,6 +37,7 @@ const probePauseMs = 50;
 /** Asking over TLS costs more. */
 const httpPauseMs = 200;
 const httpTimeoutMs = 5_000;
+const looksPerSilence = 12;
 
 export class UnitRunner {
   readonly #options: UnitRunnerOptions;
@@ -84,8 +86,7 @@ export class UnitRunner {
         await this.#awaitReady(identity, signal);
         this.#become("ready", "");
         this.#ready.resolve();
-        await ended(identity, this.#options.clock, signal);
-        this.#detail = "it ended";
+        await this.#untilEndedOrSilent(identity, signal);
       } catch (error) {
         if (signal.aborted) return;
         this.#detail = error instanceof Error ? error.message : String(error);
@@ -187,6 +188,40 @@ export class UnitRunner {
         throw new Error(`it was not ready within ${Math.round(unit.readyTimeoutMs / 1_000)} s`);
       }
       await sleep(this.#options.clock, unit.readiness.kind === "http" ? httpPauseMs : probePauseMs, signal);
+    }
+  }
+
+  /** One that hangs is not there either. That it says "not ready" is no reason to end it: it knows better what it waits for. */
+  async #untilEndedOrSilent(identity: ProcessIdentity, signal: AbortSignal): Promise<void> {
+    const { clock, silenceLimitMs } = this.#options;
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    const end = ended(identity, clock, either).then(() => "it ended");
+    const silence = this.#silence(either);
+    try {
+      this.#detail = await Promise.race([end, silence]);
+    } finally {
+      over.abort();
+      void Promise.allSettled([end, silence]);
+    }
+    if (!isAlive(identity)) return;
+    await terminate(identity, clock, this.unit.stopTimeoutMs);
+    throw new Error(`it said nothing for ${Math.round(silenceLimitMs / 1_000)} s`);
+  }
+
+  /** Resolves when nothing came for too long. */
+  async #silence(signal: AbortSignal): Promise<string> {
+    const { clock, silenceLimitMs } = this.#options;
+    const { readiness } = this.unit;
+    let heardMs = clock.monotonicMs();
+    for (;;) {
+      await sleep(clock, silenceLimitMs / looksPerSilence, signal);
+      if (readiness.kind !== "http") continue;
+      // The look itself may take its time: a machine that slept, or stood still, is no silence of the unit.
+      const askedMs = clock.monotonicMs();
+      if ((await askHttp(readiness, silenceLimitMs / looksPerSilence)) !== silent) heardMs = clock.monotonicMs();
+      else if (clock.monotonicMs() - askedMs > silenceLimitMs / 2) heardMs = clock.monotonicMs();
+      if (clock.monotonicMs() - heardMs >= silenceLimitMs) return "it is silent";
     }
   }
 
