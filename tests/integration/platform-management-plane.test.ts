@@ -101,6 +101,7 @@ describe("management plane of a platform", { timeout: 400_000, skip: missing() }
     const bytes = up.managementPlane?.memoryBytes ?? 0;
     assert.ok(bytes > 0 && bytes < 1.4 * 2 ** 30, `the plane takes ${bytes} bytes`);
     assert.equal(up.managementPlane?.agentEndpoint, "127.0.0.1:9090");
+    assert.match((await run(up.managementPlane?.kubectl ?? "", ["version", "--client"])).stdout, /v1\.\d+\.\d+/);
     assert.match(await lm("status"), /Memory: .* of which the management plane /);
   });
 
@@ -172,6 +173,22 @@ describe("management plane of a platform", { timeout: 400_000, skip: missing() }
     const after = await status();
     assert.equal(after.state, "running");
     for (const part of parts) assert.equal(pidOf(after, part), pidOf(before, part), part);
+  });
+
+  test("a platform without it has no process of it, and all of it is back when it is wanted again", async () => {
+    const before = await status();
+    await lm("up", "--no-management-plane");
+    const without = await status();
+    assert.equal(without.state, "running");
+    assert.equal(without.managementPlane, undefined);
+    assert.equal(pidOf(without, "flintlockd"), pidOf(before, "flintlockd"));
+    assert.deepEqual(
+      findPlatformProcesses([`${paths().managementDirectory}/`, `${paths().runDirectory}/gateway.json`]),
+      [],
+    );
+    await lm("up", "--management-plane");
+    assert.equal((await status()).state, "running");
+    assert.equal(await kubectl(["get", "configmap", "kept", "-o", "jsonpath={.data.a}"]), "b");
   });
 
   test("down keeps what is stored, and no process; up brings it back at the same place", async () => {

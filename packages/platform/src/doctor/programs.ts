@@ -54,6 +54,8 @@ const programs: readonly Program[] = [
   program("nft", "nft", ["nft"], ["--version"], "nftables", "needed", "keeps guests from faking addresses, and NAT"),
   program("dnsmasq", "dnsmasq", ["dnsmasq"], ["--version"], "dnsmasq-base", "needed", "gives guests their addresses"),
   program("ssh", "ssh", ["ssh"], ["-V"], "openssh-client", "wanted", "is what 'lm vm ssh' runs"),
+  program("nsenter", "nsenter", ["nsenter"], ["--version"], "util-linux", "wanted", "runs the management plane"),
+  program("openssl", "openssl", ["openssl"], ["version"], "openssl", "wanted", "certifies the management plane"),
   program(
     "virtiofsd",
     "virtiofsd",
