@@ -139,6 +139,13 @@ describe("management plane of a platform", { timeout: 400_000, skip: missing() }
     assert.match(await answerTo(port, "GET http://127.0.0.1:6443/ HTTP/1.1"), /^HTTP\/1\.1 405 /);
   });
 
+  test("flintlockd answers inside, where capmvm finds it", async () => {
+    const inside = [`--net=/run/netns/${paths().networkNamespace}`, "--", lmProgram];
+    const command = [...inside, "vm", "list", "--host", "127.0.0.1:9090", "-o", "json"];
+    const { stdout } = await run("nsenter", command, { env, timeout: 30_000 });
+    assert.equal(stdout, "[]\n");
+  });
+
   test("a second up leaves everything alone", async () => {
     const first = await status();
     await lm("up");
