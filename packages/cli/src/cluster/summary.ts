@@ -43,8 +43,8 @@ export async function readSummary(
   cluster: Cluster,
   signal: AbortSignal,
 ): Promise<ClusterSummary> {
-  const labelSelector = `${clusterNameLabel}=${cluster.metadata?.name}`;
-  const where = { namespace: cluster.metadata?.namespace ?? "", labelSelector, signal };
+  // Not by label: what was just made has none yet.
+  const where = { namespace: cluster.metadata?.namespace ?? "", signal };
   const [deployments, pools, controlPlane] = await Promise.all([
     client.list(machineDeployments, where),
     client.list(machinePools, where),
@@ -52,7 +52,7 @@ export async function readSummary(
   ]);
   return {
     cluster,
-    pools: [...deployments.items, ...pools.items],
+    pools: [...deployments.items, ...pools.items].filter((each) => belongs(each, cluster)),
     ...(controlPlane === undefined ? {} : { controlPlane }),
   };
 }

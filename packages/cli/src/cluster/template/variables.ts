@@ -1,5 +1,6 @@
 /** The variables of the templates, from flags: docs/capmvm.md lists them. What --set says wins over every flag. */
 
+import { isIP } from "node:net";
 import { type FlagValues, usage } from "../../program/flag-values.ts";
 import { parseMiB } from "../../program/size.ts";
 import type { MachineImages } from "./node-images.ts";
@@ -87,7 +88,13 @@ function endpointMatch(flags: FlagValues): RegExpExecArray | undefined {
   const text = flags.text("endpoint");
   if (text === undefined) return undefined;
   const match = endpointForm.exec(text);
-  if (match === null || Number(match[4] ?? 1) < 1 || Number(match[4] ?? 1) > 65_535)
+  const address = match?.[1] ?? match?.[3];
+  if (
+    match === null ||
+    (address !== undefined && isIP(address) !== 6) ||
+    Number(match[4] ?? 1) < 1 ||
+    Number(match[4] ?? 1) > 65_535
+  )
     throw usage(`--endpoint '${text}' is neither an address nor a name, with or without :PORT`);
   return match;
 }
