@@ -159,7 +159,6 @@ export const clusters: Resource<Cluster> = named("cluster.x-k8s.io", "Cluster");
 export const machines: Resource<Machine> = named(core, "Machine");
 export const machineDeployments: Resource<WorkerPool> = named(core, "MachineDeployment");
 export const machinePools: Resource<WorkerPool> = named(core, "MachinePool");
-export const clusterClasses: Resource = { ...named(core, "ClusterClass"), plural: "clusterclasses" };
 export const controlPlanes: Resource<ControlPlane> = named("controlplane.cluster.x-k8s.io", "KubeadmControlPlane");
 export const microvmClusters: Resource<Conditioned> = named(infrastructure, "MicrovmCluster");
 export const microvmMachines: Resource<MicrovmMachine> = named(infrastructure, "MicrovmMachine");
