@@ -65,7 +65,7 @@ async function manyMachines(stage: Stage, say: Say): Promise<Record<string, unkn
   await makeMachines(stage, namespace, machines, many);
   const first = await stage.startCapmvm();
   await provisioned(stage, many);
-  await idle(stage);
+  await settled(stage);
   const grownMiB = residentMiB(first.pid);
   await stage.stopCapmvm();
 
@@ -73,6 +73,7 @@ async function manyMachines(stage: Stage, say: Say): Promise<Record<string, unkn
   const syncedSeconds = round((performance.now() - startedAtMs) / 1_000);
   await idle(stage);
   const idleSeconds = round((performance.now() - startedAtMs) / 1_000);
+  await settled(stage);
   const writes = await stage.writes();
   const memoryMiB = residentMiB(pid);
   say(`${many} machines: ${grownMiB} MiB after making them, ${memoryMiB} MiB after a restart`);
@@ -93,5 +94,17 @@ async function idle(stage: Stage): Promise<void> {
   await stage.until("it is idle", async () => {
     calm = (await stage.busy()) === 0 ? calm + 1 : 0;
     return calm >= 2;
+  });
+}
+
+/** Numbers of hosts are written at most every 30 s: nothing was written for longer than that. */
+async function settled(stage: Stage): Promise<void> {
+  let writes = -1;
+  let sinceMs = performance.now();
+  await stage.until("it has settled", async () => {
+    const now = await stage.writes();
+    if (now !== writes) sinceMs = performance.now();
+    writes = now;
+    return performance.now() - sinceMs > 40_000;
   });
 }
