@@ -32,7 +32,7 @@ interface Probed {
   timer: Timer | undefined;
 }
 
-const atOnceMax = 16;
+const atOnceMax = 64;
 const missesUntilSilent = 3;
 
 export class ControlPlaneProbes implements Trigger, Disposable {
