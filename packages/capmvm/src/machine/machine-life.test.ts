@@ -52,6 +52,22 @@ describe("from nothing to a node", () => {
     assert.equal(life.calls.length, calls);
   });
 
+  test("a hundred machines: five calls each, and none at all by the next life", async () => {
+    for (const endpoint of [a, b, c]) world.addHost(endpoint, { capacity: capacity(1_000, 1_000) });
+    world.putCluster();
+    for (let index = 0; index < 100; index++) world.putMachine({ name: `m-${index}` });
+    const living = await world.start();
+    await world.pass();
+    assert.equal(living.life.calls.length, 500);
+    assert.equal(world.hosts.microVms().length, 100);
+    const each = [a, b, c].map((endpoint) => world.hosts.at(endpoint).microVms.length);
+    assert.ok(Math.max(...each) - Math.min(...each) <= 1, each.join(", "));
+    living.kill();
+    const next = await world.start();
+    await world.pass(60_000);
+    assert.deepEqual(next.life.calls, []);
+  });
+
   test("waits say what for, each in turn", async () => {
     const host = world.addHost(a, { startupMs: "manual" });
     world.putCluster({ provisioned: false });
