@@ -230,6 +230,7 @@ describe("deletion", () => {
       await world.pass();
       assert.equal(world.machine(key), undefined);
       assert.ok(world.events.includes("Warning MicroVMAbandoned m-1"));
+      assert.ok(!world.events.includes("Normal MicroVMDeleted m-1"));
       assert.equal(host.microVms.length, 1);
     }
   });
