@@ -12,6 +12,7 @@ import {
   kustomizeBuild,
   type Manifest,
   parseManifests,
+  type RunningClusterApi,
   startClusterApi,
 } from "@liquidmetal/management-plane";
 import { parse } from "yaml";
@@ -150,15 +151,16 @@ describe("the container image", () => {
 
 describe("clusterctl with the release folder", () => {
   let server: ApiServer;
+  let clusterApi: RunningClusterApi;
 
   before(async () => {
     server = await startApiServer({ controllerManager: true });
-    const clusterApi = await startClusterApi(server.plane);
-    clusterApi[Symbol.dispose]();
+    clusterApi = await startClusterApi(server.plane);
     await server.kubectl(["apply", "-f", "-"], JSON.stringify(certManagerStubs()));
   });
   after(async () => {
     await server?.[Symbol.asyncDispose]();
+    await clusterApi?.[Symbol.asyncDispose]();
   });
 
   it("installs the provider", async () => {
