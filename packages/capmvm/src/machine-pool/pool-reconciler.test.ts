@@ -21,6 +21,7 @@ const key: ObjectKey = { namespace, name: "workers" };
 
 class PoolWorld {
   readonly world: ClusterWorld = new ClusterWorld();
+  readonly machines: LiveCache<Machine> = new LiveCache(this.world.api, machines);
   readonly #reconciler: PoolReconciler;
   #bytes = 0;
 
@@ -34,7 +35,7 @@ class PoolWorld {
       caches: {
         ...caches,
         machinePools: new LiveCache(api, machinePools),
-        machines: new LiveCache(api, machines),
+        machines: this.machines,
         microvmMachinePools: new LiveCache(api, microvmMachinePools),
       },
     });
@@ -190,6 +191,45 @@ test("scaling down deletes the Machine that was chosen, and the list keeps its i
   await pools.pass();
   assert.equal(pools.pool.spec.providerIDList?.length, 2);
   assert.equal(pools.condition("Ready"), "True Ready");
+});
+
+test("what was asked to go counts as going though the cache does not show it, and nobody else goes in its place", async () => {
+  const pools = new PoolWorld(3);
+  await pools.pass();
+  await pools.run(...pools.names);
+  await pools.world.client.mergePatch(machinePools, { namespace, name: "pool" }, { spec: { replicas: 2 } });
+  pools.machines.freeze();
+  await pools.pass();
+  const going = (): readonly string[] =>
+    pools.world.api
+      .objects(machines)
+      .filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)
+      .map(({ metadata }) => metadata?.name ?? "");
+  const [first] = going();
+  const other = pools.names.find((name) => name !== first) ?? "";
+  const unwell = {
+    type: "Ready",
+    status: "False",
+    reason: "NotReady",
+    message: "",
+    lastTransitionTime: "2026-01-01T00:00:00Z",
+  };
+  const status = { conditions: [unwell] };
+  await pools.world.client.mergePatch(
+    microvmMachines,
+    { namespace, name: other },
+    { status },
+    { subresource: "status" },
+  );
+  await pools.pass();
+  assert.deepEqual(going(), [first]);
+  pools.machines.thaw();
+  await pools.finishDeletions();
+  await pools.pass();
+  assert.equal(pools.names.length, 2);
+  await pools.world.client.mergePatch(machinePools, { namespace, name: "pool" }, { spec: { replicas: 1 } });
+  await pools.pass();
+  assert.deepEqual(going(), [other], "later ones are chosen as ever");
 });
 
 test("a new template replaces one machine after the other", async () => {

@@ -10,6 +10,8 @@ import {
   applyStatus,
   isNotFound,
   isPaused,
+  keyOf,
+  keyText,
   type ObjectKey,
   ownersOf,
   type ReconcileContext,
@@ -58,6 +60,8 @@ interface Scope {
 
 export class PoolReconciler {
   readonly #world: MachinePoolDependencies;
+  /** By pool, what was asked to go and is not seen going yet: a cache that is behind must not make another one go in its place. Uids. */
+  readonly #asked: Map<string, ReadonlySet<string>> = new Map();
 
   constructor(world: MachinePoolDependencies) {
     this.#world = world;
@@ -66,7 +70,10 @@ export class PoolReconciler {
   async reconcile(key: ObjectKey, { signal }: ReconcileContext): Promise<{ requeueAfterMs: number } | undefined> {
     const { caches, clock } = this.#world;
     const pool = caches.microvmMachinePools.get(key);
-    if (pool === undefined) return undefined;
+    if (pool === undefined) {
+      this.#asked.delete(keyText(key));
+      return undefined;
+    }
     const scope = this.#scope(pool, signal);
     if (isPaused(scope.cluster, pool)) {
       await this.#writeStatus(pool, poolStatusWhilePaused(pool, scope.cluster, clock.nowMs()), signal);
@@ -122,11 +129,18 @@ export class PoolReconciler {
   #members({ pool, clusterName }: Scope, template: string): readonly PoolMember[] {
     const { caches } = this.#world;
     const { namespace = "", uid } = pool.metadata ?? {};
-    return caches.microvmMachines
+    const members = caches.microvmMachines
       .byIndex("cluster", indexKey({ namespace, name: clusterName }))
       .filter(({ metadata }) => metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true)
       .map((machine) => poolMember(machine, this.#ownerOf(machine), template))
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const asked = this.#asked.get(keyText(keyOf(pool)));
+    if (asked === undefined) return members;
+    const waitsFor = members.filter((member) => !member.deleting && uidsOf(member).some((one) => asked.has(one)));
+    const left = new Set(waitsFor.flatMap(uidsOf).filter((one) => asked.has(one)));
+    if (left.size === 0) this.#asked.delete(keyText(keyOf(pool)));
+    else this.#asked.set(keyText(keyOf(pool)), left);
+    return members.map((member) => (waitsFor.includes(member) ? { ...member, deleting: true } : member));
   }
 
   #ownerOf(machine: PoolMember["machine"]): Machine | undefined {
@@ -162,6 +176,8 @@ export class PoolReconciler {
     const { namespace = "", name: objectName = "", uid, deletionTimestamp } = object.metadata ?? {};
     if (deletionTimestamp !== undefined) return;
     await client.delete(kind, { namespace, name: objectName }, { signal, ...(uid === undefined ? {} : { uid }) });
+    const asked = this.#asked.get(keyText(keyOf(pool)));
+    if (uid !== undefined) this.#asked.set(keyText(keyOf(pool)), new Set([...(asked ?? []), uid]));
     events.normal(pool, "MachineDeleted", `deletes the ${kind.kind} of ${name}`);
   }
 
@@ -246,6 +262,10 @@ export class PoolReconciler {
       if (!isNotFound(error)) throw error;
     }
   }
+}
+
+function uidsOf({ machine, owner }: PoolMember): readonly string[] {
+  return [machine.metadata?.uid, owner?.metadata?.uid].filter((uid) => uid !== undefined);
 }
 
 /** What must be there before machines are made; undefined = everything. */
