@@ -4,11 +4,11 @@
  * `BENCH_MACHINES` (1,000) for the first, `BENCH_MANY` (5,000) for the others, `BENCH_HOSTS` (20) fake hosts.
  */
 import { inParallel, machinesPath, makeMachines, nameOf, replay } from "./capmvm/machines.ts";
-import { measuredEntry } from "./capmvm/program.ts";
 import { concurrency, namespace, residentMiB, Stage } from "./capmvm/stage.ts";
 import type { Benchmark } from "./main.ts";
 import { round } from "./measure/distribution.ts";
 import { loadAverage } from "./world/processes.ts";
+import { measuredProgram } from "./world/program.ts";
 
 type Say = (line: string) => void;
 
@@ -22,7 +22,7 @@ export const benchmark: Benchmark = {
   summary: `${machines} machines to provisioned, ${many} in memory and over a restart`,
   run: async (say) => {
     await using stage = await Stage.open(hosts);
-    const figures: Record<string, unknown> = { load: loadAverage(), program: measuredEntry(), hosts, concurrency };
+    const figures: Record<string, unknown> = { load: loadAverage(), program: measuredProgram, hosts, concurrency };
     figures["provisioning"] = await provisioning(stage, say);
     figures["many"] = await manyMachines(stage, say);
     return figures;
