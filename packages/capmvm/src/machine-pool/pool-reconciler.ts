@@ -32,6 +32,7 @@ import {
 } from "../api/index.ts";
 import { few } from "../cluster/hosts-condition.ts";
 import { indexKey } from "../cluster/ownership.ts";
+import { type CreateRefusal, refusalOf, refusedCondition } from "./member-refusal.ts";
 import { labelValue, newMember, sparsestDomain } from "./new-member.ts";
 import type { MachinePoolDependencies } from "./pool-dependencies.ts";
 import { type PoolMember, poolMember, templateDigest } from "./pool-member.ts";
@@ -114,14 +115,17 @@ export class PoolReconciler {
     const wanted = managed ? undefined : (machinePool.spec?.replicas ?? 1);
     const plan = planPool(members, wanted);
     for (const member of plan.remove) await this.#remove(pool, member, signal);
-    const made = await this.#create({ ...scope, pool }, machinePool, template, members, plan.create);
+    const { made, refusal } = await this.#create({ ...scope, pool }, machinePool, template, members, plan.create);
     const after = [...members, ...made.map((machine) => poolMember(machine, undefined, template))];
     const leftOver = await this.#removeLeftOver({ ...scope, pool }, after);
     const written = await this.#writeProviderIds(pool, providerIdsOf(members), signal);
     if (written === undefined) return undefined;
-    const replicasAvailable = replicasCondition(plan, after, wanted);
+    const replicasAvailable =
+      refusal === undefined ? replicasCondition(plan, after, wanted) : refusedCondition(pool, refusal);
     const provisioned = wanted === 0 || members.some(({ machine }) => machine.status?.initialization?.provisioned);
     await this.#report({ ...scope, pool: written }, { replicasAvailable, members: after, provisioned });
+    // Tried again after a growing while, as everything that fails.
+    if (refusal !== undefined) throw refusal.error;
     return leftOver ? { requeueAfterMs: leftOverAfterMs } : undefined;
   }
 
@@ -155,19 +159,26 @@ export class PoolReconciler {
     template: string,
     members: readonly PoolMember[],
     count: number,
-  ): Promise<readonly PoolMember["machine"][]> {
+  ): Promise<{ readonly made: readonly PoolMember["machine"][]; readonly refusal?: CreateRefusal }> {
     const { client, caches, entropy, events } = this.#world;
     const made: PoolMember["machine"][] = [];
     const all = members.map(({ machine }) => machine);
     while (made.length < count) {
       const failureDomain = sparsestDomain(machinePool.spec?.failureDomains, [...all, ...made]);
       const machine = newMember({ pool, machinePool, template, failureDomain, entropy });
-      const created = await client.create(microvmMachines, machine, { fieldManager, signal });
+      let created: PoolMember["machine"];
+      try {
+        created = await client.create(microvmMachines, machine, { fieldManager, signal });
+      } catch (error) {
+        const refusal = refusalOf(error, machine.metadata?.name ?? "");
+        if (refusal === undefined) throw error;
+        return { made, refusal };
+      }
       caches.microvmMachines.learn(created);
       events.normal(pool, "MachineCreated", `made the MicrovmMachine ${created.metadata?.name}`);
       made.push(created);
     }
-    return made;
+    return { made };
   }
 
   async #remove(pool: MicrovmMachinePool, { name, machine, owner }: PoolMember, signal: AbortSignal): Promise<void> {
@@ -273,6 +284,13 @@ function waitsFor({ machinePool, cluster }: Scope): Replicas | undefined {
   const wait = (reason: Replicas["reason"], message: string): Replicas => ({ status: "False", reason, message });
   if (machinePool === undefined) {
     return wait("WaitingForClusterInfrastructure", "no MachinePool has this object as its infrastructure yet");
+  }
+  const going = [machinePool, cluster].find((owner) => owner?.metadata?.deletionTimestamp !== undefined);
+  if (going !== undefined) {
+    return wait(
+      "OwnerDeleting",
+      `the ${going === cluster ? "Cluster" : "MachinePool"} is being deleted: no machine is made`,
+    );
   }
   if (cluster?.status?.initialization?.infrastructureProvisioned !== true) {
     return wait("WaitingForClusterInfrastructure", "the infrastructure of the Cluster is not provisioned yet");
