@@ -60,7 +60,7 @@ export class ClusterReconciler {
     this.#world = world;
     this.#probes = probes;
     this.#allocator = new AddressAllocator({ ...world, ...world.caches });
-    this.#secretLabels = new AccessSecretLabels(world.client);
+    this.#secretLabels = new AccessSecretLabels(world.client, world.clock);
   }
 
   async reconcile(key: ObjectKey, { signal }: ReconcileContext): Promise<ReconcileResult | undefined> {
