@@ -1,6 +1,7 @@
 /**
  * Secrets that `hostAccess` names get clusterctl's label, so that `clusterctl move` takes them along: without them the new management cluster could not reach a
- * single host. Looked at again from time to time: a secret that is deleted and made anew has lost the label. No owner reference: Kubernetes would then delete the user's secret with the first cluster that used it.
+ * single host. Looked at again from time to time: a secret that is deleted and made anew has lost the label. No owner reference: Kubernetes would then delete
+ * the user's secret with the first cluster that used it.
  */
 import type { Clock } from "@liquidmetal/foundation";
 import { isForbidden, type KubernetesClient } from "@liquidmetal/kubernetes";
