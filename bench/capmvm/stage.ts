@@ -9,7 +9,7 @@ import { clusterApiManifests, freePorts, type Manifest, type ProviderSeat } from
 import { JsonApi } from "../../tests/assets/management/json-api.ts";
 import { capmvmSeat } from "../../tests/assets/management/proof-plane.ts";
 import { type ApiServer, startApiServer } from "../../tests/assets/management-plane.ts";
-import { measuredEntry } from "./program.ts";
+import { programOf } from "../world/program.ts";
 
 /** Objects of this namespace are capmvm's; those of the floor are in another one, which it does not look at. */
 export const namespace = "bench";
@@ -87,8 +87,10 @@ export class Stage implements AsyncDisposable {
   }
 
   #spawn(flags: readonly string[]): ChildProcess {
-    const program = ["--disable-warning=ExperimentalWarning", measuredEntry()];
-    return spawn(process.execPath, [...program, `--kubeconfig=${this.#seat.kubeconfigFile}`, ...flags], {
+    const { program, args } = programOf("capmvm");
+    // As its own script starts it.
+    const own = ["--disable-warning=ExperimentalWarning", args.at(-1) ?? ""];
+    return spawn(program, [...own, `--kubeconfig=${this.#seat.kubeconfigFile}`, ...flags], {
       stdio: ["ignore", "ignore", "ignore"],
       env: { ...process.env, MALLOC_ARENA_MAX: "2" },
     });

@@ -5,7 +5,11 @@ import { nodeFlags } from "../../packages/platform/src/program-location.ts";
 import { sourceKey } from "../../tools/build/source-key.ts";
 
 const root = join(import.meta.dirname, "../..");
-const sources = { flintlockd: "packages/host-agent/src/main.ts", lm: "packages/cli/src/main.ts" } as const;
+const sources = {
+  capmvm: "packages/capmvm/src/main.ts",
+  flintlockd: "packages/host-agent/src/main.ts",
+  lm: "packages/cli/src/main.ts",
+} as const;
 const built = await isBuilt();
 
 export const measuredProgram: "release build" | "sources" = built ? "release build" : "sources";

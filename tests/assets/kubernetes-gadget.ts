@@ -26,6 +26,7 @@ export interface Gadget extends KubernetesObject {
   readonly status?: {
     readonly phase?: string;
     readonly addresses?: readonly string[];
+    readonly vm?: { readonly size?: number; readonly labels?: Readonly<Record<string, string>> };
     readonly conditions?: readonly Condition[];
   };
 }
@@ -47,6 +48,7 @@ const status = z
   .object({
     phase: z.string().optional(),
     addresses: z.array(z.string()).optional(),
+    vm: z.object({ size: z.int32().optional(), labels: z.record(z.string(), z.string()).optional() }).optional(),
     conditions: z.array(condition).max(32).meta(listMap("type")).optional(),
   })
   .optional();

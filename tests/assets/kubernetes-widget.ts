@@ -95,5 +95,7 @@ const definition = {
 /** Resolves when the server serves the kind. */
 export async function defineWidgets(server: ApiServer): Promise<void> {
   await server.kubectl(["apply", "--server-side", "-f", "-"], JSON.stringify(definition));
-  await server.kubectl(["wait", "--for=condition=Established", "--timeout=60s", `crd/${definition.metadata.name}`]);
+  // By path: --for=condition fails on a definition that has no conditions yet.
+  const established = '--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True';
+  await server.kubectl(["wait", established, "--timeout=60s", `crd/${definition.metadata.name}`]);
 }

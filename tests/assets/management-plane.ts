@@ -13,7 +13,7 @@
  * The programs are compiled before tests run (`npm test` does it; some ten minutes on a machine that has none of them, then never again).
  */
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { type ApiPlaneOptions, ManagementPlane } from "@liquidmetal/management-plane";
@@ -39,7 +39,8 @@ export interface ApiServer extends AsyncDisposable {
 
 export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
   const programs = await preparedPrograms();
-  const directory = await mkdtemp(join(tmpdir(), "lm-plane-"));
+  await sweep();
+  const directory = await mkdtemp(join(tmpdir(), `lm-plane-${process.pid}-`));
   try {
     const plane = await ManagementPlane.start({ ...options, directory, programs, durable: false });
     return await served(plane, directory);
@@ -89,6 +90,24 @@ async function served(plane: ManagementPlane, directory: string): Promise<ApiSer
       await remove(directory);
     },
   };
+}
+
+/** Folders of test processes that were killed: their processes died with them, their files did not. */
+async function sweep(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const owner = /^lm-plane-(\d+)-/.exec(name)?.[1];
+    if (owner !== undefined && !isAlive(Number(owner))) await remove(join(tmpdir(), name));
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's process is one, too.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
 }
 
 const remove = (directory: string): Promise<void> => rm(directory, { recursive: true, force: true, maxRetries: 5 });

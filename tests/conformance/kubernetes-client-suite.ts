@@ -246,6 +246,45 @@ function applyChecks(check: Check): void {
     assert.deepEqual([last.metadata?.labels, last.metadata?.finalizers], [undefined, undefined]);
   });
 
+  check("an applied empty map may be filled, by its owner and by others", async ({ client }, key) => {
+    await client.apply(widgets, key, { spec: { nested: {} } });
+    const filled = await client.apply(widgets, key, { spec: { nested: { a: "x" } } });
+    assert.deepEqual(filled.spec, { nested: { a: "x" } });
+    await client.apply(widgets, key, { spec: { nested: { b: "y" } } }, { fieldManager: "them" });
+    assert.deepEqual((await client.apply(widgets, key, {})).spec, { nested: { b: "y" } });
+  });
+
+  check(
+    "a map whose last field is no longer applied: left out it goes, stated as empty it is refused",
+    async ({ client }, key) => {
+      let objects = 0;
+      const applied = async (first: object, second: object, subresource?: string): Promise<Widget> => {
+        const own = { ...key, name: `${key.name}-${++objects}` };
+        const options = subresource === undefined ? {} : { subresource };
+        await client.create(widgets, { metadata: own }, { fieldManager: "creator" });
+        await client.apply(widgets, own, first, options);
+        return client.apply(widgets, own, second, options);
+      };
+      const nested = { a: "x" };
+      assert.deepEqual((await applied({ spec: { size: 1, nested } }, { spec: { size: 1 } })).spec, { size: 1 });
+      assert.equal((await applied({ spec: { nested } }, {})).spec, undefined);
+      assert.deepEqual((await applied({ spec: { parts: ["a"] } }, { spec: { parts: [] } })).spec, { parts: [] });
+      const labels = await applied({ metadata: { labels: { a: "1" } } }, { metadata: { labels: {} } });
+      assert.equal(labels.metadata?.labels, undefined);
+      const conditions = [condition("A", "First")];
+      const cleared = await applied({ status: { ready: true, conditions } }, { status: { ready: true } }, "status");
+      assert.deepEqual(cleared.status, { ready: true });
+      assert.equal(
+        (await applied({ status: { conditions } }, { status: { conditions: [] } }, "status")).status,
+        undefined,
+      );
+      await assert.rejects(applied({ spec: { size: 1, nested } }, { spec: { size: 1, nested: {} } }), isInvalid);
+      await assert.rejects(applied({ spec: { nested } }, { spec: {} }), isInvalid);
+      await assert.rejects(applied({ spec: { nested: {} } }, { spec: {} }), isInvalid);
+      await assert.rejects(applied({ status: { ready: true } }, { status: {} }, "status"), isInvalid);
+    },
+  );
+
   check("applying the same again makes no new version", async ({ client }, key) => {
     const configuration = { metadata: { labels: { a: "1" } }, spec: { size: 1, parts: ["a"] } };
     const made = await client.apply(widgets, key, configuration);

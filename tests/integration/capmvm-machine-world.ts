@@ -115,6 +115,12 @@ export class MachinePlane implements AsyncDisposable {
     await this.api.delete(`${infrastructure}/microvmmachines/${name}`);
   }
 
+  /** The user lets go of a microVM on a host that cannot be reached. */
+  async abandon(name: string): Promise<void> {
+    const annotations = { "capmvm.liquidmetal.dev/abandon-unreachable-host": "true" };
+    await this.api.merge(`${infrastructure}/microvmmachines/${name}`, { metadata: { annotations } });
+  }
+
   /** The MicrovmMachine as soon as this condition has this reason. */
   async condition(name: string, type: string, reason: string, timeoutMs = 30_000): Promise<Json> {
     const look = async (): Promise<Json | undefined> => {

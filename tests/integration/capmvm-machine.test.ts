@@ -122,6 +122,26 @@ describe("machines on a real API server", () => {
     await assertOne("patient");
   });
 
+  test("deleted while its host is away: it says so, and goes when the host is back or its owner lets go", async () => {
+    const fake = playedHost(plane.hosts[1]?.endpoint ?? "");
+    for (const name of ["waiting", "abandoned"]) {
+      await plane.makeMachine(name, {}, fake.endpoint);
+      await assertOne(name);
+    }
+    await fake.stop();
+    for (const name of ["waiting", "abandoned"]) {
+      await plane.deleteMachine(name);
+      const machine = await plane.condition(name, "Deleting", "HostUnreachable");
+      assert.match(conditionOf(machine, "Ready").message, /abandon-unreachable-host/);
+    }
+    await plane.abandon("abandoned");
+    await plane.gone("abandoned");
+    await fake.start();
+    await plane.gone("waiting");
+    assert.deepEqual([plane.microVms("waiting").length, plane.microVms("abandoned").length], [0, 1]);
+    for (const { uid } of plane.microVms("abandoned")) fake.host.vanish(uid);
+  });
+
   test("deleted, all of them: nothing is left on any host", async () => {
     const { items } = await plane.api.get(
       "/apis/infrastructure.cluster.x-k8s.io/v1beta2/namespaces/default/microvmmachines",

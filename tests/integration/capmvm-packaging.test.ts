@@ -12,9 +12,11 @@ import {
   kustomizeBuild,
   type Manifest,
   parseManifests,
+  type RunningClusterApi,
   startClusterApi,
 } from "@liquidmetal/management-plane";
 import { parse } from "yaml";
+import { buildImage } from "../../tools/release/image.ts";
 import { type Release, writeRelease } from "../../tools/release/release.ts";
 import { eventually, type Json } from "../assets/management/json-api.ts";
 import { preparedPrograms } from "../assets/management/prepared-programs.ts";
@@ -125,17 +127,40 @@ describe("the manifests of capmvm", () => {
   });
 });
 
+describe("the container image", () => {
+  it("runs capmvm without root, without a writable root and without anything else", async (context) => {
+    const missing = await run("bwrap", ["--version"]).then(
+      () => undefined,
+      () => "bubblewrap is not installed",
+    );
+    if (missing !== undefined) return context.skip(missing);
+    const layout = join(directory, "image");
+    await buildImage({ root, version: release.version, output: `oci:${layout}` });
+    const files = join(directory, "root");
+    await mkdir(files);
+    for (const layer of await layersOf(layout)) await run("tar", ["--zstd", "-xf", layer, "-C", files]);
+    const sandbox = ["--ro-bind", files, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"];
+    const nobody = ["--unshare-all", "--clearenv", "--uid", "65532", "--gid", "65532"];
+    const program = ["/usr/bin/node", "/usr/lib/capmvm/capmvm.mjs"];
+    const inside = (...flags: readonly string[]): Promise<{ stdout: string }> =>
+      run("bwrap", [...sandbox, ...nobody, ...program, ...flags]);
+    assert.match((await inside("--version")).stdout, /^capmvm \d+\.\d+\.\d+ \([0-9a-f]{40}\)\n$/);
+    await assert.rejects(inside(), { code: 2, stderr: /KUBERNETES_SERVICE_HOST/ });
+  });
+});
+
 describe("clusterctl with the release folder", () => {
   let server: ApiServer;
+  let clusterApi: RunningClusterApi;
 
   before(async () => {
     server = await startApiServer({ controllerManager: true });
-    const clusterApi = await startClusterApi(server.plane);
-    clusterApi[Symbol.dispose]();
+    clusterApi = await startClusterApi(server.plane);
     await server.kubectl(["apply", "-f", "-"], JSON.stringify(certManagerStubs()));
   });
   after(async () => {
     await server?.[Symbol.asyncDispose]();
+    await clusterApi?.[Symbol.asyncDispose]();
   });
 
   it("installs the provider", async () => {
@@ -265,6 +290,16 @@ describe("the templates", () => {
     await proof.kubectl(["delete", "cluster", "classy", "--wait=false"]);
   });
 });
+
+/** Paths of the layers of the one image in a layout, from the bottom up. */
+async function layersOf(layout: string): Promise<readonly string[]> {
+  const blob = (digest: string): string => join(layout, "blobs", digest.replace(":", "/"));
+  const read = async (file: string): Promise<Json> => JSON.parse(await readFile(file, "utf8"));
+  const [first] = (await read(join(layout, "index.json"))).manifests;
+  const manifest = await read(blob(first.digest));
+  const image = manifest.manifests === undefined ? manifest : await read(blob(manifest.manifests[0].digest));
+  return image.layers.map(({ digest }: Json) => blob(digest));
+}
 
 /** clusterctl asks the repositories of what is installed already for the contracts that they meet: folders instead of the internet. */
 async function serveClusterApi(): Promise<void> {

@@ -154,6 +154,16 @@ describe("a cluster around which things go wrong", () => {
     await balanced();
   });
 
+  step("has no microVM twice when the answers of hosts are lost", async () => {
+    for (const { calls } of proof.hosts) {
+      calls.fail("CreateMicroVM", { status: "UNAVAILABLE", message: "connection reset" }, { times: 2, applied: true });
+    }
+    await scale(9);
+    await view.available({ controlPlanes: 1, workers: 9 });
+    for (const { calls } of proof.hosts) calls.clear();
+    await balanced();
+  });
+
   step("ends as declared however often capmvm is killed", async () => {
     for (const [round, replicas] of [3, 7, 4, 6].entries()) {
       await scale(replicas);

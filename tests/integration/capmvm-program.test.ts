@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { get } from "node:https";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { PlaneProcess } from "@liquidmetal/management-plane";
@@ -41,6 +42,40 @@ describe("capmvm as a program", () => {
     await says(first, "runtime.working");
     assert.match(await holder(), /_[0-9a-f]{32}$/);
     assert.doesNotMatch(log(first), /forbidden/i);
+  });
+
+  it("shows its metrics to those who may read them, by HTTPS", async () => {
+    const { metrics } = await proof.server.plane.ports(["metrics"]);
+    const third = await proof.startCapmvm("capmvm-metrics", [`--diagnostics-address=127.0.0.1:${metrics}`, ...flags]);
+    const rule = { nonResourceURLs: ["/metrics"], verbs: ["get"] };
+    await proof.kubectl(
+      ["apply", "-f", "-"],
+      JSON.stringify({
+        apiVersion: "v1",
+        kind: "List",
+        items: [
+          role("ClusterRole", { rules: [rule] }),
+          role("ClusterRoleBinding", {
+            roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "reader" },
+            subjects: [{ kind: "ServiceAccount", name: "reader", namespace: "default" }],
+          }),
+          ...["reader", "stranger"].map((name) => ({
+            apiVersion: "v1",
+            kind: "ServiceAccount",
+            metadata: { name, namespace: "default" },
+          })),
+        ],
+      }),
+    );
+    const token = async (name: string): Promise<string> => (await proof.kubectl(["create", "token", name])).trim();
+    const read = (authorization?: string): Promise<{ status: number; text: string }> =>
+      readMetrics(metrics, authorization);
+    assert.equal((await read()).status, 401);
+    assert.equal((await read(`Bearer ${await token("stranger")}`)).status, 403);
+    const { status, text } = await read(`Bearer ${await token("reader")}`);
+    assert.equal(status, 200);
+    assert.match(text, /^leader_election_master_status\{name="controller-leader-elect-capmvm"\} 0$/m);
+    await third.stop();
   });
 
   it("waits while another leads, and takes over when that one is asked to end", async () => {
@@ -86,3 +121,24 @@ describe("the command line of capmvm", () => {
     assert.match(nowhere.stderr, /error: .*KUBERNETES_SERVICE_HOST.*\nhint: /);
   });
 });
+
+const role = (kind: string, rest: object): object => ({
+  apiVersion: "rbac.authorization.k8s.io/v1",
+  kind,
+  metadata: { name: "reader" },
+  ...rest,
+});
+
+function readMetrics(port: number, authorization?: string): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = authorization === undefined ? {} : { authorization };
+    // Its certificate is its own, made at its start.
+    get({ host: "127.0.0.1", port, path: "/metrics", headers, rejectUnauthorized: false }, (response) => {
+      let text = "";
+      response.on("data", (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+    }).on("error", reject);
+  });
+}

@@ -315,3 +315,41 @@ test("a status that is old is not written over a newer one when the writer asks 
   await assert.rejects(applyStatus(direct, gadgets, old, { phase: "y" }, { fieldManager: us }));
   assert.deepEqual((await direct.list(gadgets, { namespace })).items, []);
 });
+
+test("what the check calls applied, the server does too", { timeout: 180_000 }, async () => {
+  const namespace = await namespaceOf(["one"]);
+  const key = { namespace, name: "one" };
+  const [a, b] = ["A", "B"].map((type) => ({
+    type,
+    status: "True",
+    reason: "Is",
+    message: "",
+    lastTransitionTime: "2026-11-23T18:00:00Z",
+  }));
+  const wishes: readonly object[] = [
+    { phase: "1", addresses: ["x"], conditions: [a, b], vm: { size: 1, labels: { x: "1" } } },
+    { phase: "1", addresses: [], conditions: [b], vm: { size: 1, labels: {} } },
+    { phase: "1", vm: {} },
+    { phase: "2", conditions: [] },
+    { addresses: ["y", "x"], conditions: [b, a] },
+    { addresses: ["x", "y"], conditions: [b, a] },
+    { conditions: [a, b] },
+    {},
+    { phase: "1", addresses: ["x"], conditions: [a, b] },
+  ];
+  for (const [index, wish] of wishes.entries()) {
+    const before = await direct.get(gadgets, key);
+    const written = await applyStatus(direct, gadgets, before, wish, { fieldManager: us });
+    assert.notEqual(
+      written.metadata?.resourceVersion,
+      before.metadata?.resourceVersion,
+      `wish ${index} was not written`,
+    );
+    const read = keepOwnManagedFields<Gadget>(us)(await direct.get(gadgets, key));
+    assert.equal(await applyStatus(direct, gadgets, read, wish, { fieldManager: us }), read, `wish ${index}`);
+    // The server itself is not at rest with what is empty: applied again, they come and go.
+    if (/\[\]|\{\}/.test(JSON.stringify(wish))) continue;
+    const again = await direct.apply(gadgets, key, { status: wish }, { fieldManager: us, subresource: "status" });
+    assert.equal(again.metadata?.resourceVersion, written.metadata?.resourceVersion, `wish ${index}`);
+  }
+});

@@ -26,8 +26,8 @@ describe("a management plane", () => {
   });
   after(async () => {
     api?.[Symbol.dispose]();
-    clusterApi?.[Symbol.dispose]();
     await server?.[Symbol.asyncDispose]();
+    await clusterApi?.[Symbol.asyncDispose]();
   });
 
   it("runs Cluster API's managers as their own service accounts", async () => {
@@ -65,6 +65,14 @@ describe("a management plane", () => {
       assert.match(error.message, /admission webhook .* denied|spec\.clusterNetwork/);
       return true;
     });
+  });
+
+  it("keeps the webhooks, which listen on all addresses, from other machines", async () => {
+    const { stdout } = await run("nft", ["list", "ruleset"]);
+    for (const { webhookPort } of Object.values(clusterApi.providers)) {
+      const rule = new RegExp(`iifname != "lo" tcp dport \\{[^}]*\\b${webhookPort}\\b[^}]*\\} drop`);
+      assert.match(stdout, rule);
+    }
   });
 
   it("tells clusterctl what is installed", async () => {

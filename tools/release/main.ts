@@ -1,11 +1,14 @@
-/** `npm run release -- DIR [--version vX.Y.Z] [--image REFERENCE]`: capmvm as a repository that clusterctl installs from. */
+/** `npm run release -- DIR [--version vX.Y.Z] [--image REFERENCE] [--image-output OUTPUT]`: capmvm as a repository that clusterctl installs from, and its container image. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { PlatformError } from "@liquidmetal/foundation";
 import { managementPrograms } from "@liquidmetal/management-plane";
+import { buildImage } from "./image.ts";
 import { writeRelease } from "./release.ts";
 
-const usage = "usage: npm run release -- DIR [--version vX.Y.Z] [--image REFERENCE] [--kustomize PROGRAM]\n";
+const usage =
+  "usage: npm run release -- DIR [--version vX.Y.Z] [--image REFERENCE] [--kustomize PROGRAM]\n" +
+  "                              [--image-output oci:DIR|oci-archive:FILE|registry:REFERENCE [--node FILE --architecture amd64|arm64]]\n";
 
 async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -16,6 +19,10 @@ async function main(argv: readonly string[]): Promise<number> {
       image: { type: "string" },
       // Absent = compiled from its locked module.
       kustomize: { type: "string" },
+      // Builds the container image, too. Of another architecture it wants a Node for it.
+      "image-output": { type: "string" },
+      node: { type: "string" },
+      architecture: { type: "string" },
     },
   });
   const [directory, ...others] = positionals;
@@ -34,6 +41,22 @@ async function main(argv: readonly string[]): Promise<number> {
     ...(image !== undefined && { image }),
   });
   say(`wrote capmvm ${release.version} to ${release.directory}`);
+  const { "image-output": output, node, architecture } = values;
+  if (output !== undefined) {
+    if (architecture !== undefined && architecture !== "amd64" && architecture !== "arm64") {
+      process.stderr.write(usage);
+      return 2;
+    }
+    say("building the container image");
+    const request = { root: join(import.meta.dirname, "../.."), version: release.version, output };
+    say(
+      await buildImage({
+        ...request,
+        ...(node !== undefined && { node }),
+        ...(architecture !== undefined && { architecture }),
+      }),
+    );
+  }
   say(`use it with: clusterctl --config ${release.configFile} init --infrastructure microvm`);
   return 0;
 }

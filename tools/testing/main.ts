@@ -32,6 +32,10 @@ function chosenTiers(names: readonly string[]): readonly Tier[] {
   return tiers.filter((tier) => names.includes(tier.name));
 }
 
+function filesOf({ globs, except = [] }: Tier): readonly string[] {
+  return [...new Set(globs.flatMap((glob) => globSync(glob, { exclude: except }).sort()))];
+}
+
 const interruption = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
@@ -55,7 +59,7 @@ say(
 );
 for (const tier of chosen) {
   if (interruption.signal.aborted) break;
-  const files = globSync([...tier.globs]).sort();
+  const files = filesOf(tier);
   if (files.length === 0) continue;
   const obstacle = await prepare(tier.needs, say);
   if (obstacle !== undefined) {

@@ -11,7 +11,10 @@ export interface PreparedImage {
 
 export interface Tier {
   readonly name: string;
+  /** Files are run in this order, each once: what takes long comes first. */
   readonly globs: readonly string[];
+  /** Files of another tier. */
+  readonly except?: readonly string[];
   /** Processes at once. Guests under emulation need both processors, so the heavy tiers run one file at a time. */
   readonly concurrency: number;
   /** `together`: all files in one process each share of them, which saves starting Node and loading the sources a hundred times. */
@@ -41,6 +44,8 @@ const bootedImages: readonly PreparedImage[] = [
   },
 ];
 
+const controllers: readonly string[] = ["tests/integration/{capmvm,kubernetes,management-plane}*.test.ts"];
+
 export const tiers: readonly Tier[] = [
   {
     name: "unit",
@@ -61,17 +66,20 @@ export const tiers: readonly Tier[] = [
     timeoutMs: 300_000,
   },
   heavy("conformance"),
-  heavy("integration", { images: quickImages }),
+  heavy("integration", { images: quickImages, except: controllers }),
+  // Real API servers and the controllers of Cluster API: they wait for each other more than they compute, so several files share the processors.
+  heavy("controllers", {
+    globs: ["tests/integration/capmvm-{plane,pool}*.test.ts", ...controllers],
+    concurrency: 3,
+    timeoutMs: 900_000,
+  }),
   heavy("e2e", { images: bootedImages, timeoutMs: 900_000 }),
   heavy("metal"),
   // Everything cold: the kernel from source, every Kubernetes version. Hours, not minutes.
   heavy("images", { needs: [...system, "kernel"], timeoutMs: 3 * 3_600_000, onlyWhenNamed: true }),
 ];
 
-function heavy(
-  name: string,
-  options: Partial<Pick<Tier, "needs" | "images" | "timeoutMs" | "onlyWhenNamed">> = {},
-): Tier {
+function heavy(name: string, options: Partial<Omit<Tier, "name" | "files">> = {}): Tier {
   return {
     name,
     globs: [`tests/${name}/**/*.test.ts`],

@@ -4,6 +4,7 @@ export { type BackoffOptions, backoffDelayMs } from "./backoff.ts";
 export { Broadcast, type Subscription } from "./broadcast.ts";
 export { type Clock, type Entropy, sleep, type Timer } from "./clock.ts";
 export { type DeadlineOptions, withDeadline } from "./deadline.ts";
+export { parseDurationMs } from "./duration.ts";
 export {
   type ErrorEntry,
   type ErrorKind,

@@ -11,6 +11,13 @@ export { asInstalled, type InstalledProvider, inventoryEntry } from "./manifests
 export { kustomizeBuild, parseManifests } from "./manifests/kustomize.ts";
 export { inOrder, type Manifest } from "./manifests/manifest.ts";
 export { type OutsideClusterOptions, outsideCluster } from "./manifests/outside-cluster.ts";
+export { type ApiServerPlanOptions, apiServerPlan, apiServerPorts } from "./plan/api-server-plan.ts";
+export {
+  clusterApiManagers,
+  type ManagerIdentity,
+  type ManagerPlanOptions,
+  managerPlan,
+} from "./plan/cluster-api-plan.ts";
 export { embeddedKubeconfig, type Identity, kubeconfig } from "./plan/kubeconfig.ts";
 export { freePorts } from "./plan/ports.ts";
 export { type ProcessPlan, type ReadinessProbe, smallMemory } from "./plan/process-plan.ts";
@@ -36,6 +43,7 @@ export {
   seat,
   startClusterApi,
 } from "./runner/cluster-api.ts";
+export { closeToOthers, type Firewall } from "./runner/firewall.ts";
 export { Kubectl } from "./runner/kubectl.ts";
 export { type ApiPlaneOptions, ManagementPlane } from "./runner/management-plane.ts";
 export { PlaneProcess } from "./runner/plane-process.ts";

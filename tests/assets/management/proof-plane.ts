@@ -110,9 +110,9 @@ export class ProofPlane implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.api[Symbol.dispose]();
-    this.clusterApi[Symbol.dispose]();
     this.#seat[Symbol.dispose]();
     await this.server[Symbol.asyncDispose]();
+    await this.clusterApi[Symbol.asyncDispose]();
     await Promise.all(this.#ownHosts.map((host) => host.stop()));
   }
 }

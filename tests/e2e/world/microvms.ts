@@ -68,7 +68,10 @@ export class Microvms {
     await this.#watch(uid, "it is gone", timeoutMs, (vm, gone) => (vm === undefined || gone ? true : undefined));
   }
 
-  /** Types `text` at the serial console, and resolves with the first match of `pattern` in what it prints. */
+  /**
+   * Types `text` at the serial console, and resolves with the first match of `pattern` in what it prints; lines of
+   * the kernel, which come between whenever they like, are left out.
+   */
   async type(uid: string, text: string, pattern: RegExp, timeoutMs: number = 30_000): Promise<RegExpExecArray> {
     const signal = AbortSignal.timeout(timeoutMs);
     const end = Promise.withResolvers<void>();
@@ -82,7 +85,7 @@ export class Microvms {
     try {
       for await (const { data } of this.connection.host.console(input(), { signal })) {
         printed += Buffer.from(data).toString("latin1");
-        const found = pattern.exec(printed);
+        const found = pattern.exec(printed.replaceAll(/^\[ *\d+\.\d{6}\] .*\n/gm, ""));
         if (found !== null) return found;
       }
     } catch (error) {

@@ -1,27 +1,37 @@
 /**
  * Secrets that `hostAccess` names get clusterctl's label, so that `clusterctl move` takes them along: without them the new management cluster could not reach a
- * single host. No owner reference: Kubernetes would then delete the user's secret with the first cluster that used it.
+ * single host. Looked at again from time to time: a secret that is deleted and made anew has lost the label. No owner reference: Kubernetes would then delete
+ * the user's secret with the first cluster that used it.
  */
+import type { Clock } from "@liquidmetal/foundation";
 import { isForbidden, type KubernetesClient } from "@liquidmetal/kubernetes";
 import { clusterApiNames, type MicrovmCluster, secrets } from "../api/index.ts";
 import { accessSecretsOf } from "../hosts/access-of.ts";
 
+/** A secret that had the label is looked at again after so long. */
+const lookAgainMs = 120_000;
+
 export class AccessSecretLabels {
   readonly #client: KubernetesClient;
-  /** Names by uid of the cluster that have the label, or may not get it: asked once in the life of a process. */
-  readonly #done: Map<string, ReadonlySet<string>> = new Map();
+  readonly #clock: Pick<Clock, "monotonicMs">;
+  /** By uid of the cluster and name: when each secret was last seen with the label, or refused us, in monotonic milliseconds. */
+  readonly #done: Map<string, ReadonlyMap<string, number>> = new Map();
 
-  constructor(client: KubernetesClient) {
+  constructor(client: KubernetesClient, clock: Pick<Clock, "monotonicMs">) {
     this.#client = client;
+    this.#clock = clock;
   }
 
   async ensure(cluster: MicrovmCluster, signal: AbortSignal): Promise<void> {
     const { uid = "", namespace = "" } = cluster.metadata ?? {};
     const names = new Set(Object.values(accessSecretsOf(cluster)).map(({ name }) => name));
     const done = this.#done.get(uid);
-    const labelled = new Set<string>();
+    const labelled = new Map<string, number>();
+    const nowMs = this.#clock.monotonicMs();
     for (const name of names) {
-      if (done?.has(name) === true || (await this.#label({ namespace, name }, signal))) labelled.add(name);
+      const seenMs = done?.get(name);
+      if (seenMs !== undefined && nowMs - seenMs < lookAgainMs) labelled.set(name, seenMs);
+      else if (await this.#label({ namespace, name }, signal)) labelled.set(name, nowMs);
     }
     this.#done.set(uid, labelled);
   }

@@ -169,6 +169,20 @@ test("a crash after the wish goes on with the same address; its wish keeps other
   assert.equal((await world.allocate(a, ["10.0.0.240"])).outcome, "allocated");
 });
 
+test("a wish that a cut-off move left behind, owned by clusterctl, keeps nobody from an address and goes", async () => {
+  for (const left of ["10.0.0.240", "10.9.9.9"]) {
+    const world = new Pool();
+    const key = world.from("a", "10.0.0.240");
+    const annotations = { "capmvm.liquidmetal.dev/address-claim": left };
+    await world.client.mergePatch(microvmClusters, key, { metadata: { annotations } }, { fieldManager: "clusterctl" });
+    for (let attempt = 0; attempt < 2 && world.endpoint(key) === ""; attempt++) {
+      await world.allocate(key, ["10.0.0.240"]);
+    }
+    assert.equal(world.endpoint(key), "10.0.0.240", left);
+    assert.equal(world.microvmCluster(key).metadata?.annotations?.["capmvm.liquidmetal.dev/address-claim"], undefined);
+  }
+});
+
 test("a cluster that is deleted and made again meanwhile is not written to", async () => {
   const world = new Pool();
   const key = world.from("a", "10.0.0.240");

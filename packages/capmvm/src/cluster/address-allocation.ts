@@ -8,7 +8,7 @@
  * object that was read with the wish on it.
  */
 import { Semaphore } from "@liquidmetal/foundation";
-import { isConflict, type KubernetesClient, type ObjectCache } from "@liquidmetal/kubernetes";
+import { ApiError, isConflict, type KubernetesClient, type ObjectCache } from "@liquidmetal/kubernetes";
 import { type AddressPool, nextFree, parseAddressPool, poolHolds } from "../address/address-pool.ts";
 import { parseIpAddress } from "../address/ip-address.ts";
 import {
@@ -102,14 +102,31 @@ export class AddressAllocator {
   ): Promise<MicrovmCluster> {
     const { client, microvmClusters: cache } = this.#options;
     const { uid, resourceVersion, namespace = "", name = "" } = cluster.metadata ?? {};
-    const written = await client.apply(
-      microvmClusters,
-      { namespace, name },
-      { ...fields, metadata: { uid, resourceVersion, ...fields.metadata } },
-      { fieldManager: endpointManager, force: false, signal },
-    );
-    cache.learn(written);
-    return written;
+    const wished = (one: MicrovmCluster): boolean => one.metadata?.annotations?.[addressClaimAnnotation] !== undefined;
+    try {
+      const applied = await client.apply(
+        microvmClusters,
+        { namespace, name },
+        { ...fields, metadata: { uid, resourceVersion, ...fields.metadata } },
+        { fieldManager: endpointManager, force: false, signal },
+      );
+      const leftOver = fields.metadata === undefined && wished(applied);
+      const written = leftOver ? await this.#dropWish(applied, signal) : applied;
+      cache.learn(written);
+      return written;
+    } catch (error) {
+      // The next attempt finds no wish and makes its own.
+      if (isFieldConflict(error) && wished(cluster)) cache.learn(await this.#dropWish(cluster, signal));
+      throw error;
+    }
+  }
+
+  /** A wish that others own with us or instead of us (a move that was cut off leaves clusterctl as its owner) does not go with ours. */
+  async #dropWish({ metadata = {} }: MicrovmCluster, signal: AbortSignal): Promise<MicrovmCluster> {
+    const { uid, resourceVersion, namespace = "", name = "" } = metadata;
+    const patch = { metadata: { uid, resourceVersion, annotations: { [addressClaimAnnotation]: null } } };
+    const options = { fieldManager: endpointManager, signal };
+    return await this.#options.client.mergePatch(microvmClusters, { namespace, name }, patch, options);
   }
 
   #cached(): AddressWorld {
@@ -137,6 +154,11 @@ export class AddressAllocator {
 function contendedIfConflict(error: unknown): Allocation {
   if (isConflict(error)) return { outcome: "contended" };
   throw error;
+}
+
+/** Somebody else owns the field: trying the same again would never end. */
+function isFieldConflict(error: unknown): boolean {
+  return error instanceof ApiError && error.causes.some(({ reason }) => reason === "FieldManagerConflict");
 }
 
 function isFree(pool: AddressPool, taken: ReadonlyMap<string, string>, address: string): boolean {

@@ -111,7 +111,7 @@ test("secrets that lead to hosts get the label with which clusterctl moves them,
   const key = world.addCluster("demo", { spec: { hostAccess } });
   const tls = { namespace: "ns", name: "tls" };
   world.api.put(secrets, { metadata: tls });
-  const labels = new AccessSecretLabels(world.client);
+  const labels = new AccessSecretLabels(world.client, world.clock);
   const { signal } = new AbortController();
   await labels.ensure(world.microvmCluster(key), signal);
   await labels.ensure(world.microvmCluster(key), signal);

@@ -58,7 +58,7 @@ function matters(change: CacheChange<Cluster>): boolean {
   return read(change.previous) !== read(change.object);
 }
 
-/** A machine that comes, goes, or gets its host: counted, and waited for by a deletion. */
+/** A machine that comes, is to go, goes, or gets its host: counted, and waited for by a deletion. */
 function machinesTrigger({ caches: { microvmMachines, clusters } }: ClusterDependencies): Trigger {
   const clusterOf = (machine: MicrovmMachine): ReturnType<typeof microvmClusterKey> => {
     const key = clusterKeyOfMachine(machine);
@@ -68,12 +68,17 @@ function machinesTrigger({ caches: { microvmMachines, clusters } }: ClusterDepen
   return {
     start: (enqueue) =>
       microvmMachines.onChange((change) => {
-        if (change.type === "changed" && endpointOf(change.previous) === endpointOf(change.object)) return;
+        if (change.type === "changed" && placeOf(change.previous) === placeOf(change.object)) return;
         // A Cluster that is gone already has left its MicrovmCluster behind, most likely by the same name.
         const key = clusterOf(change.object) ?? clusterKeyOfMachine(change.object);
-        if (key !== undefined) enqueue(key, change.type === "deleted" ? 0 : numbersGatherMs);
+        const goes = change.type === "deleted" || change.object.metadata?.deletionTimestamp !== undefined;
+        if (key !== undefined) enqueue(key, goes ? 0 : numbersGatherMs);
       }),
   };
+}
+
+function placeOf(machine: MicrovmMachine): string {
+  return `${endpointOf(machine) ?? ""} ${machine.metadata?.deletionTimestamp === undefined ? "stays" : "goes"}`;
 }
 
 /** An address that becomes free may be what others wait for. */

@@ -204,6 +204,30 @@ test("a host that stays down takes no new control plane after a minute, and does
   assert.deepEqual(controlPlane(), [false, true]);
 });
 
+test("a host that fails with another text each time is written at most every 30 s, another state at once", async () => {
+  const world = new Reconciled(hostA, hostB);
+  const key = world.addCluster("demo", { spec: { controlPlaneEndpoint: endpoint } });
+  await world.pass(key);
+  world.hosts.at(hostB).unreachable("connection refused");
+  await world.pass(key);
+  const words = (): string | undefined => world.microvmCluster(key).status?.hosts?.[1]?.message;
+  const writes = world.api.writes();
+  for (const text of ["no answer in time", "connection refused", "no answer in time"]) {
+    world.hosts.at(hostB).unreachable(text);
+    await world.clock.advance(1_000);
+    await world.pass(key);
+    assert.equal(words(), "connection refused");
+  }
+  assert.deepEqual(world.api.writes(), writes);
+  world.hosts.at(hostB).refuse("token expired");
+  await world.pass(key);
+  assert.equal(words(), "token expired");
+  world.hosts.at(hostB).refuse("token unknown");
+  await world.clock.advance(30_000);
+  await world.pass(key);
+  assert.equal(words(), "token unknown");
+});
+
 test("a failure domain carries what the user says of its host", async () => {
   const world = new Reconciled(hostA);
   const labels = { "topology.test/rack": "r1" };

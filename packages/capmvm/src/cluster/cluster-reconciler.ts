@@ -36,11 +36,13 @@ import { controlPlaneCondition } from "./control-plane-condition.ts";
 import type { ControlPlaneProbes } from "./control-plane-probes.ts";
 import { endpointPhase } from "./endpoint-phase.ts";
 import { failureDomainsOf } from "./failure-domains.ts";
+import { HostRoom } from "./host-room.ts";
 import { hostStatusesOf } from "./host-statuses.ts";
 import { few, hostsCondition } from "./hosts-condition.ts";
 import { ownerClusterKey } from "./ownership.ts";
 import { lookAtHosts } from "./pool-hosts.ts";
 import { dropStaleDomains } from "./stale-domains.ts";
+import { SteadyWords } from "./steady-words.ts";
 
 /** Secrets are not watched: while one is missing or cannot be used it is looked at again this often, jittered. */
 const secretRetryMs = 15_000;
@@ -53,6 +55,8 @@ export class ClusterReconciler {
   readonly #probes: ControlPlaneProbes;
   readonly #allocator: AddressAllocator;
   readonly #secretLabels: AccessSecretLabels;
+  readonly #words: SteadyWords = new SteadyWords();
+  readonly #room: HostRoom = new HostRoom();
   /** When the numbers of a cluster's hosts were last written, in monotonic milliseconds. */
   readonly #numbersToldMs: Map<string, number> = new Map();
 
@@ -60,7 +64,7 @@ export class ClusterReconciler {
     this.#world = world;
     this.#probes = probes;
     this.#allocator = new AddressAllocator({ ...world, ...world.caches });
-    this.#secretLabels = new AccessSecretLabels(world.client);
+    this.#secretLabels = new AccessSecretLabels(world.client, world.clock);
   }
 
   async reconcile(key: ObjectKey, { signal }: ReconcileContext): Promise<ReconcileResult | undefined> {
@@ -94,9 +98,12 @@ export class ClusterReconciler {
     await this.#secretLabels.ensure(held, signal);
     const phase = await endpointPhase({ client, caches, allocator: this.#allocator }, cluster, held, signal);
     const object = phase.written ?? held;
-    const pool = await lookAtHosts(object, hosts, accessOf, signal);
-    const domains = failureDomainsOf(pool, clock.nowMs());
-    const byEndpoint = machinesByEndpoint(machinesOf(object, caches.microvmMachines));
+    const looked = await lookAtHosts(object, hosts, accessOf, signal);
+    const pool = this.#words.settle(object, key, looked, clock.monotonicMs());
+    const machines = machinesOf(object, caches.microvmMachines);
+    const full = this.#room.fullSince(object, key, pool, machines, clock.nowMs());
+    const domains = failureDomainsOf(pool, clock.nowMs(), full);
+    const byEndpoint = machinesByEndpoint(machines);
     const numbers = new Map([...byEndpoint].map(([endpoint, names]) => [endpoint, names.length]));
     const toldMs = this.#numbersToldMs.get(keyText(key));
     const statuses = hostStatusesOf(object, pool, numbers, toldMs, clock.monotonicMs());
@@ -184,6 +191,8 @@ export class ClusterReconciler {
   #forget(key: ObjectKey, object: MicrovmCluster | undefined): void {
     this.#probes.forget(key);
     this.#numbersToldMs.delete(keyText(key));
+    this.#words.forget(key);
+    this.#room.forget(key);
     if (object?.metadata?.uid !== undefined) this.#secretLabels.forget(object.metadata.uid);
   }
 }

@@ -15,7 +15,12 @@ const silent: ProbeAnswer = { answer: "silent", message: "connection refused" };
 
 function probing() {
   const clock = new FakeClock();
-  const world = { answer: silent, asked: 0, woken: 0, hang: false };
+  const world: { answer: ProbeAnswer | undefined; asked: number; woken: number; hang: boolean } = {
+    answer: silent,
+    asked: 0,
+    woken: 0,
+    hang: false,
+  };
   const probes = new ControlPlaneProbes({
     clock,
     entropy: { bytes: () => new Uint8Array(), fraction: () => 0.5 },
@@ -61,6 +66,23 @@ test("one that answered is called unreachable after three silences in a row, not
   world.answer = silent;
   await clock.advance(480_000);
   assert.deepEqual(probes.want(key, cluster), silent);
+  probes[Symbol.dispose]();
+});
+
+test("while nobody can be asked, what was answered last stands, and it is asked again", async () => {
+  const { clock, world, probes } = probing();
+  world.answer = nodes;
+  probes.want(key, cluster);
+  await clock.advance(0);
+  world.answer = undefined;
+  await clock.advance(3_600_000);
+  assert.deepEqual([probes.want(key, cluster), world.woken], [nodes, 1]);
+  assert.ok(world.asked > 30 && world.asked < 120, `asked ${world.asked} times in an hour`);
+  world.answer = nodes;
+  await clock.advance(60_000);
+  const asked = world.asked;
+  await clock.advance(240_000);
+  assert.equal(world.asked, asked, "one that answers is left alone again");
   probes[Symbol.dispose]();
 });
 
@@ -122,7 +144,7 @@ test("a probe says what it found, in words that lead on", async () => {
     return workload.client();
   };
   const probe = controlPlaneProbe({ client: api.client(), connect });
-  const ask = (): Promise<ProbeAnswer> => probe(cluster, new AbortController().signal);
+  const ask = (): Promise<ProbeAnswer | undefined> => probe(cluster, new AbortController().signal);
   const store = async (value: string): Promise<void> => {
     const secret = { namespace: "ns", name: "demo-kubeconfig" };
     await api.client().delete(secrets, secret);
@@ -133,13 +155,21 @@ test("a probe says what it found, in words that lead on", async () => {
     message: "the secret demo-kubeconfig is not there",
   });
   await store("");
-  assert.match((await ask()).message, /has no key "value"/);
+  assert.match((await ask())?.message ?? "", /has no key "value"/);
   await store(kubeconfig("{exec: {command: /bin/sh}}"));
-  assert.match((await ask()).message, /^the kubeconfig in secret demo-kubeconfig cannot be used: users\.0\.user/);
+  assert.match(
+    (await ask())?.message ?? "",
+    /^the kubeconfig in secret demo-kubeconfig cannot be used: users\.0\.user/,
+  );
   await store(kubeconfig("{token: t}"));
-  assert.equal((await ask()).answer, "no-nodes");
+  assert.equal((await ask())?.answer, "no-nodes");
   items = [{}];
-  assert.equal((await ask()).answer, "nodes");
+  assert.equal((await ask())?.answer, "nodes");
   broken = new Error("connect ECONNREFUSED 10.0.0.240:6443");
   assert.deepEqual(await ask(), { answer: "silent", message: "connect ECONNREFUSED 10.0.0.240:6443" });
+  api.fail({ verb: "get", kind: "Secret" }, { status: 403 });
+  const message = "capmvm may not read the secret demo-kubeconfig";
+  assert.deepEqual(await ask(), { answer: "kubeconfig-invalid", message });
+  api.fail({ verb: "get", kind: "Secret" }, { status: 503 });
+  assert.equal(await ask(), undefined, "trouble of the management cluster says nothing of this one");
 });

@@ -13,8 +13,11 @@ export interface ProbeAnswer {
   readonly message: string;
 }
 
-/** Asks the control plane of the Cluster once. Ends by itself within seconds; never rejects but by its signal. */
-export type ProbeControlPlane = (cluster: ObjectKey, signal: AbortSignal) => Promise<ProbeAnswer>;
+/**
+ * Asks the control plane of the Cluster once. Undefined = it could not be asked, for a reason that says nothing of it. Ends by itself within seconds; never
+ * rejects but by its signal.
+ */
+export type ProbeControlPlane = (cluster: ObjectKey, signal: AbortSignal) => Promise<ProbeAnswer | undefined>;
 
 export interface ControlPlaneProbesOptions {
   readonly probe: ProbeControlPlane;
@@ -29,10 +32,12 @@ interface Probed {
   answer: ProbeAnswer | undefined;
   /** Probes in a row that did not find nodes. */
   misses: number;
+  /** Probes in a row that could not be made. */
+  unasked: number;
   timer: Timer | undefined;
 }
 
-const atOnceMax = 16;
+const atOnceMax = 64;
 const missesUntilSilent = 3;
 
 export class ControlPlaneProbes implements Trigger, Disposable {
@@ -60,6 +65,7 @@ export class ControlPlaneProbes implements Trigger, Disposable {
       controller: new AbortController(),
       answer: undefined,
       misses: 0,
+      unasked: 0,
       timer: undefined,
     };
     this.#probed.set(keyText(key), probed);
@@ -84,18 +90,17 @@ export class ControlPlaneProbes implements Trigger, Disposable {
     const { signal } = probed.controller;
     const answer = await this.#turn
       .run(() => probe(probed.cluster, signal), signal)
-      .catch(
-        (error: unknown): ProbeAnswer => ({
-          answer: "silent",
-          message: error instanceof Error ? error.message : String(error),
-        }),
-      );
+      .catch((error: unknown): ProbeAnswer | undefined => ({
+        answer: "silent",
+        message: error instanceof Error ? error.message : String(error),
+      }));
     if (signal.aborted) return;
-    this.#take(probed, answer);
+    probed.unasked = answer === undefined ? probed.unasked + 1 : 0;
+    if (answer !== undefined) this.#take(probed, answer);
     const waitMs =
-      answer.answer === "nodes"
+      answer?.answer === "nodes"
         ? 300_000 + 300_000 * entropy.fraction()
-        : backoffDelayMs(probed.misses, entropy.fraction(), { baseMs: 5_000, capMs: 60_000 });
+        : backoffDelayMs(probed.unasked || probed.misses, entropy.fraction(), { baseMs: 5_000, capMs: 60_000 });
     probed.timer = clock.timer(waitMs, () => void this.#ask(probed));
   }
 

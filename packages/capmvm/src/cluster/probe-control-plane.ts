@@ -3,8 +3,8 @@
  * without a single Node does not count as reachable yet.
  */
 import { PlatformError, type Result } from "@liquidmetal/foundation";
-import type { KubernetesClient, ObjectKey } from "@liquidmetal/kubernetes";
-import { secrets } from "../api/index.ts";
+import { isForbidden, type KubernetesClient, type ObjectKey } from "@liquidmetal/kubernetes";
+import { type Secret, secrets } from "../api/index.ts";
 import type { ProbeAnswer, ProbeControlPlane } from "./control-plane-probes.ts";
 import { readWorkloadKubeconfig, type WorkloadConfiguration } from "./workload-kubeconfig.ts";
 
@@ -19,6 +19,7 @@ export interface ProbeOptions {
 export function controlPlaneProbe({ client, connect, timeoutMs = 8_000 }: ProbeOptions): ProbeControlPlane {
   return async (cluster, signal) => {
     const read = await kubeconfigOf(client, cluster, signal);
+    if (read === undefined) return undefined;
     if (!read.ok) return { answer: "kubeconfig-invalid", message: read.error };
     let remote: KubernetesClient | undefined;
     try {
@@ -34,13 +35,20 @@ export function controlPlaneProbe({ client, connect, timeoutMs = 8_000 }: ProbeO
   };
 }
 
+/** Undefined = the management cluster does not tell now: its trouble is no news of the control plane, and must not look like it on every cluster. */
 async function kubeconfigOf(
   client: KubernetesClient,
   cluster: ObjectKey,
   signal: AbortSignal,
-): Promise<Result<WorkloadConfiguration, string>> {
+): Promise<Result<WorkloadConfiguration, string> | undefined> {
   const name = `${cluster.name}-kubeconfig`;
-  const secret = await client.find(secrets, { namespace: cluster.namespace, name }, { signal });
+  let secret: Secret | undefined;
+  try {
+    secret = await client.find(secrets, { namespace: cluster.namespace, name }, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    return isForbidden(error) ? { ok: false, error: `capmvm may not read the secret ${name}` } : undefined;
+  }
   if (secret === undefined) return { ok: false, error: `the secret ${name} is not there` };
   const value = secret.data?.["value"] ?? "";
   if (value === "") return { ok: false, error: `the secret ${name} has no key "value"` };

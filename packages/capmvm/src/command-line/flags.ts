@@ -20,6 +20,7 @@ export type FlagName =
   | "microvmmachinepool-concurrency"
   | "microvmmachinetemplate-concurrency"
   | "sync-period"
+  | "delete-orphans"
   | "delete-orphaned-microvms"
   | "webhook-host"
   | "webhook-port"
@@ -81,6 +82,11 @@ export const flags: Readonly<Record<FlagName, Flag>> = {
     "switch",
     "false",
     "delete microVMs that were made here and that no MicrovmMachine has any more; default: tell of them",
+  ),
+  "delete-orphans": flag(
+    "switch",
+    "false",
+    "delete microVMs that this management cluster made and no machine claims; else they are only told of",
   ),
   "webhook-host": flag("text", "", "address that the webhook server listens on; default: all"),
   "webhook-port": flag("port", "9443", "port of the webhook server; 0 = no webhook server"),

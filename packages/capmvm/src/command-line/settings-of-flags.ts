@@ -1,7 +1,6 @@
 /** Texts of flags become settings; the first that makes no sense is the error. */
 import { join } from "node:path";
-import { err, ok, PlatformError, type Result } from "@liquidmetal/foundation";
-import { parseDurationMs } from "./duration.ts";
+import { err, ok, PlatformError, parseDurationMs, type Result } from "@liquidmetal/foundation";
 import type { FlagName } from "./flags.ts";
 import { type ListenAddress, parseListenAddress } from "./listen-address.ts";
 import type { Settings } from "./settings.ts";

@@ -29,6 +29,8 @@ export class Watching {
   async follow(connection: Connection, run: HostRun, onChange: () => void, signal: AbortSignal): Promise<never> {
     const resuming = this.#position > 0n && this.#isSameRun(run);
     this.#run = run;
+    // A snapshot that breaks off leaves no position: that of an earlier run would pass for one of this run.
+    if (!resuming) this.#position = 0n;
     try {
       await this.#read(connection, resuming ? run.lastPosition : undefined, onChange, signal);
     } catch (error) {

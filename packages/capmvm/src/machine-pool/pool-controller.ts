@@ -71,6 +71,6 @@ function read({ metadata }: Machine): string {
   return JSON.stringify([metadata?.annotations?.[deleteMachineAnnotation], metadata?.deletionTimestamp]);
 }
 
-function readCluster({ spec, status }: Cluster): string {
-  return JSON.stringify([spec?.paused, status?.initialization?.infrastructureProvisioned]);
+function readCluster({ spec, status, metadata }: Cluster): string {
+  return JSON.stringify([spec?.paused, status?.initialization?.infrastructureProvisioned, metadata?.deletionTimestamp]);
 }

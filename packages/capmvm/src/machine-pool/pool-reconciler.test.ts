@@ -1,7 +1,7 @@
 /** A pool as its user sees it; Cluster API, which makes a Machine for each MicrovmMachine, is played. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findCondition, type ObjectKey } from "@liquidmetal/kubernetes";
+import { findCondition, type KubernetesObject, type ObjectKey } from "@liquidmetal/kubernetes";
 import {
   clusters,
   type Machine,
@@ -21,6 +21,7 @@ const key: ObjectKey = { namespace, name: "workers" };
 
 class PoolWorld {
   readonly world: ClusterWorld = new ClusterWorld();
+  readonly machines: LiveCache<Machine> = new LiveCache(this.world.api, machines);
   readonly #reconciler: PoolReconciler;
   #bytes = 0;
 
@@ -34,7 +35,7 @@ class PoolWorld {
       caches: {
         ...caches,
         machinePools: new LiveCache(api, machinePools),
-        machines: new LiveCache(api, machines),
+        machines: this.machines,
         microvmMachinePools: new LiveCache(api, microvmMachinePools),
       },
     });
@@ -192,6 +193,45 @@ test("scaling down deletes the Machine that was chosen, and the list keeps its i
   assert.equal(pools.condition("Ready"), "True Ready");
 });
 
+test("what was asked to go counts as going though the cache does not show it, and nobody else goes in its place", async () => {
+  const pools = new PoolWorld(3);
+  await pools.pass();
+  await pools.run(...pools.names);
+  await pools.world.client.mergePatch(machinePools, { namespace, name: "pool" }, { spec: { replicas: 2 } });
+  pools.machines.freeze();
+  await pools.pass();
+  const going = (): readonly string[] =>
+    pools.world.api
+      .objects(machines)
+      .filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)
+      .map(({ metadata }) => metadata?.name ?? "");
+  const [first] = going();
+  const other = pools.names.find((name) => name !== first) ?? "";
+  const unwell = {
+    type: "Ready",
+    status: "False",
+    reason: "NotReady",
+    message: "",
+    lastTransitionTime: "2026-01-01T00:00:00Z",
+  };
+  const status = { conditions: [unwell] };
+  await pools.world.client.mergePatch(
+    microvmMachines,
+    { namespace, name: other },
+    { status },
+    { subresource: "status" },
+  );
+  await pools.pass();
+  assert.deepEqual(going(), [first]);
+  pools.machines.thaw();
+  await pools.finishDeletions();
+  await pools.pass();
+  assert.equal(pools.names.length, 2);
+  await pools.world.client.mergePatch(machinePools, { namespace, name: "pool" }, { spec: { replicas: 1 } });
+  await pools.pass();
+  assert.deepEqual(going(), [other], "later ones are chosen as ever");
+});
+
 test("a new template replaces one machine after the other", async () => {
   const pools = new PoolWorld(2);
   await pools.pass();
@@ -278,4 +318,46 @@ test("paused: nothing but the condition; deleted: through the Machines, then gon
   assert.equal((await pools.finishDeletions()).length, 1);
   await pools.pass();
   assert.equal(pools.world.api.read(microvmMachinePools, key), undefined);
+});
+
+test("a pool makes no machine while its MachinePool or its Cluster is being deleted", async () => {
+  for (const [kind, owner] of [
+    ["MachinePool", { namespace, name: "pool" }],
+    ["Cluster", { namespace, name: "demo" }],
+  ] as const) {
+    const world = new PoolWorld(2);
+    const { client } = world.world;
+    const resource = kind === "Cluster" ? clusters : machinePools;
+    await client.mergePatch<KubernetesObject>(resource, owner, { metadata: { finalizers: ["test/hold"] } });
+    await client.delete(resource, owner);
+    await world.pass();
+    assert.deepEqual(world.names, []);
+    assert.equal(
+      world.condition("ReplicasAvailable"),
+      `False OwnerDeleting: the ${kind} is being deleted: no machine is made`,
+    );
+  }
+});
+
+test("a machine that the API server refuses is said in the same words every time, and made once it may be", async () => {
+  const world = new PoolWorld(1);
+  const { api } = world.world;
+  const message = 'admission webhook "policy.test" denied the request';
+  api.fail({ verb: "create", kind: "MicrovmMachine" }, { status: 403, message, times: 2 });
+  await assert.rejects(world.pass(), { name: "PlatformError" });
+  const said = world.condition("ReplicasAvailable");
+  assert.match(said, /^False CreateRefused: the API server refuses to make a machine \(Forbidden\): .*policy\.test/);
+  assert.match(world.condition("Ready"), /^False NotReady: .*policy\.test/);
+  const written = world.pool.metadata?.resourceVersion;
+  await assert.rejects(world.pass());
+  assert.deepEqual([world.condition("ReplicasAvailable"), world.pool.metadata?.resourceVersion], [said, written]);
+  for (const port of [1, 2]) {
+    const words = `failed calling webhook: dial tcp 10.0.0.1:${port}`;
+    api.fail({ verb: "create", kind: "MicrovmMachine" }, { status: 500, message: words });
+    await assert.rejects(world.pass());
+    assert.match(world.condition("ReplicasAvailable"), /CreateRefused: .*dial tcp 10\.0\.0\.1:1$/);
+  }
+  await world.pass();
+  assert.equal(world.names.length, 1);
+  assert.match(world.condition("ReplicasAvailable"), /^False ScalingUp: .* 1 were made$/);
 });

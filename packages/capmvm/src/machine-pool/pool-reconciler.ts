@@ -10,6 +10,8 @@ import {
   applyStatus,
   isNotFound,
   isPaused,
+  keyOf,
+  keyText,
   type ObjectKey,
   ownersOf,
   type ReconcileContext,
@@ -30,6 +32,7 @@ import {
 } from "../api/index.ts";
 import { few } from "../cluster/hosts-condition.ts";
 import { indexKey } from "../cluster/ownership.ts";
+import { type CreateRefusal, refusalOf, refusedCondition } from "./member-refusal.ts";
 import { labelValue, newMember, sparsestDomain } from "./new-member.ts";
 import type { MachinePoolDependencies } from "./pool-dependencies.ts";
 import { type PoolMember, poolMember, templateDigest } from "./pool-member.ts";
@@ -58,6 +61,8 @@ interface Scope {
 
 export class PoolReconciler {
   readonly #world: MachinePoolDependencies;
+  /** By pool, what was asked to go and is not seen going yet: a cache that is behind must not make another one go in its place. Uids. */
+  readonly #asked: Map<string, ReadonlySet<string>> = new Map();
 
   constructor(world: MachinePoolDependencies) {
     this.#world = world;
@@ -66,7 +71,10 @@ export class PoolReconciler {
   async reconcile(key: ObjectKey, { signal }: ReconcileContext): Promise<{ requeueAfterMs: number } | undefined> {
     const { caches, clock } = this.#world;
     const pool = caches.microvmMachinePools.get(key);
-    if (pool === undefined) return undefined;
+    if (pool === undefined) {
+      this.#asked.delete(keyText(key));
+      return undefined;
+    }
     const scope = this.#scope(pool, signal);
     if (isPaused(scope.cluster, pool)) {
       await this.#writeStatus(pool, poolStatusWhilePaused(pool, scope.cluster, clock.nowMs()), signal);
@@ -107,14 +115,17 @@ export class PoolReconciler {
     const wanted = managed ? undefined : (machinePool.spec?.replicas ?? 1);
     const plan = planPool(members, wanted);
     for (const member of plan.remove) await this.#remove(pool, member, signal);
-    const made = await this.#create({ ...scope, pool }, machinePool, template, members, plan.create);
+    const { made, refusal } = await this.#create({ ...scope, pool }, machinePool, template, members, plan.create);
     const after = [...members, ...made.map((machine) => poolMember(machine, undefined, template))];
     const leftOver = await this.#removeLeftOver({ ...scope, pool }, after);
     const written = await this.#writeProviderIds(pool, providerIdsOf(members), signal);
     if (written === undefined) return undefined;
-    const replicasAvailable = replicasCondition(plan, after, wanted);
+    const replicasAvailable =
+      refusal === undefined ? replicasCondition(plan, after, wanted) : refusedCondition(pool, refusal);
     const provisioned = wanted === 0 || members.some(({ machine }) => machine.status?.initialization?.provisioned);
     await this.#report({ ...scope, pool: written }, { replicasAvailable, members: after, provisioned });
+    // Tried again after a growing while, as everything that fails.
+    if (refusal !== undefined) throw refusal.error;
     return leftOver ? { requeueAfterMs: leftOverAfterMs } : undefined;
   }
 
@@ -122,11 +133,18 @@ export class PoolReconciler {
   #members({ pool, clusterName }: Scope, template: string): readonly PoolMember[] {
     const { caches } = this.#world;
     const { namespace = "", uid } = pool.metadata ?? {};
-    return caches.microvmMachines
+    const members = caches.microvmMachines
       .byIndex("cluster", indexKey({ namespace, name: clusterName }))
       .filter(({ metadata }) => metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true)
       .map((machine) => poolMember(machine, this.#ownerOf(machine), template))
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const asked = this.#asked.get(keyText(keyOf(pool)));
+    if (asked === undefined) return members;
+    const waitsFor = members.filter((member) => !member.deleting && uidsOf(member).some((one) => asked.has(one)));
+    const left = new Set(waitsFor.flatMap(uidsOf).filter((one) => asked.has(one)));
+    if (left.size === 0) this.#asked.delete(keyText(keyOf(pool)));
+    else this.#asked.set(keyText(keyOf(pool)), left);
+    return members.map((member) => (waitsFor.includes(member) ? { ...member, deleting: true } : member));
   }
 
   #ownerOf(machine: PoolMember["machine"]): Machine | undefined {
@@ -141,19 +159,26 @@ export class PoolReconciler {
     template: string,
     members: readonly PoolMember[],
     count: number,
-  ): Promise<readonly PoolMember["machine"][]> {
+  ): Promise<{ readonly made: readonly PoolMember["machine"][]; readonly refusal?: CreateRefusal }> {
     const { client, caches, entropy, events } = this.#world;
     const made: PoolMember["machine"][] = [];
     const all = members.map(({ machine }) => machine);
     while (made.length < count) {
       const failureDomain = sparsestDomain(machinePool.spec?.failureDomains, [...all, ...made]);
       const machine = newMember({ pool, machinePool, template, failureDomain, entropy });
-      const created = await client.create(microvmMachines, machine, { fieldManager, signal });
+      let created: PoolMember["machine"];
+      try {
+        created = await client.create(microvmMachines, machine, { fieldManager, signal });
+      } catch (error) {
+        const refusal = refusalOf(error, machine.metadata?.name ?? "");
+        if (refusal === undefined) throw error;
+        return { made, refusal };
+      }
       caches.microvmMachines.learn(created);
       events.normal(pool, "MachineCreated", `made the MicrovmMachine ${created.metadata?.name}`);
       made.push(created);
     }
-    return made;
+    return { made };
   }
 
   async #remove(pool: MicrovmMachinePool, { name, machine, owner }: PoolMember, signal: AbortSignal): Promise<void> {
@@ -162,6 +187,8 @@ export class PoolReconciler {
     const { namespace = "", name: objectName = "", uid, deletionTimestamp } = object.metadata ?? {};
     if (deletionTimestamp !== undefined) return;
     await client.delete(kind, { namespace, name: objectName }, { signal, ...(uid === undefined ? {} : { uid }) });
+    const asked = this.#asked.get(keyText(keyOf(pool)));
+    if (uid !== undefined) this.#asked.set(keyText(keyOf(pool)), new Set([...(asked ?? []), uid]));
     events.normal(pool, "MachineDeleted", `deletes the ${kind.kind} of ${name}`);
   }
 
@@ -248,11 +275,22 @@ export class PoolReconciler {
   }
 }
 
+function uidsOf({ machine, owner }: PoolMember): readonly string[] {
+  return [machine.metadata?.uid, owner?.metadata?.uid].filter((uid) => uid !== undefined);
+}
+
 /** What must be there before machines are made; undefined = everything. */
 function waitsFor({ machinePool, cluster }: Scope): Replicas | undefined {
   const wait = (reason: Replicas["reason"], message: string): Replicas => ({ status: "False", reason, message });
   if (machinePool === undefined) {
     return wait("WaitingForClusterInfrastructure", "no MachinePool has this object as its infrastructure yet");
+  }
+  const going = [machinePool, cluster].find((owner) => owner?.metadata?.deletionTimestamp !== undefined);
+  if (going !== undefined) {
+    return wait(
+      "OwnerDeleting",
+      `the ${going === cluster ? "Cluster" : "MachinePool"} is being deleted: no machine is made`,
+    );
   }
   if (cluster?.status?.initialization?.infrastructureProvisioned !== true) {
     return wait("WaitingForClusterInfrastructure", "the infrastructure of the Cluster is not provisioned yet");

@@ -8,6 +8,7 @@
  * - It works without Machine, Cluster and MicrovmCluster. As long as the Machine is there with a pre-terminate hook (the control plane has one on each
  *   of its machines), the microVM stays: Cluster API deletes infrastructure only after its hooks, so this deletion came from elsewhere.
  */
+import { PlatformError } from "@liquidmetal/foundation";
 import { annotations, type MachineReason, parseProviderId } from "../api/index.ts";
 import type { Host } from "../hosts/host.ts";
 import { type Connection, connect, lostConnection } from "./connection.ts";
@@ -44,13 +45,15 @@ export async function remove(scope: MachineScope): Promise<Outcome> {
     const message = `spec.providerID is ${JSON.stringify(scope.machine.spec.providerID)}, so it cannot be told where the microVM is: correct it, or set the annotation ${annotations.abandonUnreachableHost}: "true"`;
     return stays(scope, "DeleteFailed", message, found("VMProvisioned", "False", "ProviderIDInvalid", message));
   }
+  let gone = 0;
   for (const endpoint of places ?? []) {
-    const remaining = await removeFrom(scope, endpoint);
-    if (remaining !== undefined) return remaining;
+    const removal = await removeFrom(scope, endpoint);
+    if (typeof removal !== "string") return removal;
+    if (removal === "gone") gone++;
   }
   await letGo(scope);
   const { world, machine, uid, key } = scope;
-  if ((places ?? []).length > 0) world.events.normal(machine, "MicroVMDeleted", "the microVM is gone");
+  if (gone > 0 && gone === places?.length) world.events.normal(machine, "MicroVMDeleted", "the microVM is gone");
   world.logger.info("machine.deleted", { machine: key });
   world.knowledge.forget(uid);
   world.occupancy.forget(uid);
@@ -66,8 +69,10 @@ function placesOf({ machine }: MachineScope): readonly string[] | undefined {
   return [...new Set([recorded, journaled].filter((endpoint) => endpoint !== undefined))];
 }
 
-/** Undefined = nothing of the machine is there any more, or it was let go. */
-async function removeFrom(scope: MachineScope, endpoint: string): Promise<Outcome | undefined> {
+/** Nothing of the machine is there any more; or whatever is there was let go; or it has to be waited for. */
+type Removal = "gone" | "left" | Outcome;
+
+async function removeFrom(scope: MachineScope, endpoint: string): Promise<Removal> {
   const connection = await connect(scope, endpoint);
   if (!connection.open) return unreachable(scope, endpoint, connection);
   try {
@@ -75,7 +80,7 @@ async function removeFrom(scope: MachineScope, endpoint: string): Promise<Outcom
   } catch (error) {
     const lost = lostConnection(endpoint, error);
     if (lost !== undefined) return unreachable(scope, endpoint, lost);
-    if (scope.signal.aborted || !(error instanceof Error)) throw error;
+    if (scope.signal.aborted || !(error instanceof PlatformError)) throw error;
     const message = `${endpoint}: ${error.message}. It is asked again`;
     scope.world.events.warning(scope.machine, "DeleteFailed", message);
     const outcome = stays(scope, "DeleteFailed", message, connection.findings);
@@ -84,7 +89,7 @@ async function removeFrom(scope: MachineScope, endpoint: string): Promise<Outcom
   }
 }
 
-async function removeAll(scope: MachineScope, host: Host, reachable: Findings): Promise<Outcome | undefined> {
+async function removeAll(scope: MachineScope, host: Host, reachable: Findings): Promise<Removal> {
   const { world, uid, machine, signal } = scope;
   const owner = ownerOf(machine);
   const { namespace, name } = owner;
@@ -106,8 +111,9 @@ async function removeAll(scope: MachineScope, host: Host, reachable: Findings): 
       ? { ...outcome, machine: undefined, requeueAfterMs: goneSoonMs - sinceMs }
       : { ...outcome, requeueAfterMs: lookAgainMs };
   }
-  const quietMs = machine.spec.providerID === undefined ? quietFor(scope, host.endpoint) : 0;
-  if (quietMs === 0) return undefined;
+  const isRecorded = (machine.spec.providerID ?? "") !== "";
+  const quietMs = isRecorded ? 0 : quietFor(scope, host.endpoint);
+  if (quietMs === 0) return "gone";
   const message = `${host.endpoint} may still be working on a request for this microVM; it is looked through again when that must have ended`;
   return { ...stays(scope, "WaitingForVM", message, reachable), requeueAfterMs: quietMs };
 }
@@ -130,13 +136,13 @@ function unreachable(
   scope: MachineScope,
   endpoint: string,
   connection: Connection & { readonly open: false },
-): Outcome | undefined {
+): Removal {
   const { world, machine } = scope;
   if (!connection.hopeful && isLettingGo(scope)) {
     const message = `${connection.message}; whatever microVM of this machine ${endpoint} has is left there, as ${annotations.abandonUnreachableHost} says`;
     world.events.warning(machine, "MicroVMAbandoned", message);
     world.logger.warn("machine.microvm_abandoned", { machine: scope.key, host: endpoint });
-    return undefined;
+    return "left";
   }
   const missing = connection.findings.conditions.HostReachable?.reason.startsWith("AccessSecret") === true;
   const words = connection.hopeful

@@ -41,6 +41,8 @@ export class MachineKnowledge {
   readonly #clock: Clock;
   readonly #known: Map<string, Known> = new Map();
   readonly #waiting: Map<string, ObjectKey> = new Map();
+  /** Machines that each host has refused, by endpoint. */
+  readonly #refused: Map<string, Set<string>> = new Map();
   /** Promises that were kept, and that the host's numbers may not show yet. By endpoint. */
   readonly #kept: Map<string, Set<string>> = new Map();
 
@@ -69,6 +71,8 @@ export class MachineKnowledge {
 
   refused(uid: string, endpoint: string, message: string): void {
     this.#of(uid).refusals.set(endpoint, { message, untilMs: this.#clock.monotonicMs() + refusalMs });
+    const refused = this.#refused.get(endpoint) ?? new Set();
+    this.#refused.set(endpoint, refused.add(uid));
   }
 
   /** Hosts that refused this machine a while ago, and why. */
@@ -102,7 +106,8 @@ export class MachineKnowledge {
 
   /** The host tells something new of itself: refusals are void, and its numbers show what was made before. */
   hostTold(endpoint: string): void {
-    for (const { refusals } of this.#known.values()) refusals.delete(endpoint);
+    for (const uid of this.#refused.get(endpoint) ?? []) this.#known.get(uid)?.refusals.delete(endpoint);
+    this.#refused.delete(endpoint);
     for (const uid of this.#kept.get(endpoint) ?? []) {
       if (this.reservations.get(uid)?.hostId === endpoint) this.reservations.release(uid);
     }

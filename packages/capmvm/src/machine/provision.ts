@@ -19,38 +19,43 @@ import { microVmRequest } from "./microvm-request.ts";
 import { ownerOf, reportOn, verdict } from "./observe.ts";
 import { sortMicroVms } from "./ownership.ts";
 import { place } from "./place.ts";
-import { clusterNameOf, readiness } from "./readiness.ts";
+import { clusterNameOf, type Ready, readiness } from "./readiness.ts";
 import { recordMicroVm } from "./record.ts";
 import { removeMicroVm } from "./removal.ts";
 
-/** Hosts that are tried in one pass when one after another refuses. */
+/** One pass: hosts are tried until one does not refuse, and the bootstrap data is read once. */
+interface Attempt {
+  readonly hostsLeft: number;
+  readonly ready?: Ready;
+}
+
 const hostsAPass = 5;
 
-export async function provision(scope: MachineScope, hostsLeft: number = hostsAPass): Promise<Outcome> {
+export async function provision(scope: MachineScope, attempt: Attempt = { hostsLeft: hostsAPass }): Promise<Outcome> {
   const journal = journalOf(scope.machine);
-  if (journal === undefined) return await placeAnew(scope, hostsLeft);
+  if (journal === undefined) return await placeAnew(scope, attempt);
   const connection = await connect(scope, journal.endpoint);
-  if (!connection.open) return await withoutHost(scope, journal, connection, hostsLeft);
+  if (!connection.open) return await withoutHost(scope, journal, connection, attempt);
   try {
-    const outcome = await settle(scope, journal, connection.host, hostsLeft);
+    const outcome = await settle(scope, journal, connection.host, attempt);
     return { ...outcome, findings: both(connection.findings, outcome.findings) };
   } catch (error) {
     const lost = lostConnection(journal.endpoint, error);
     if (lost === undefined) throw error;
-    return await withoutHost(scope, journal, lost, hostsLeft);
+    return await withoutHost(scope, journal, lost, attempt);
   }
 }
 
-async function placeAnew(scope: MachineScope, hostsLeft: number): Promise<Outcome> {
-  const ready = await readiness(scope);
+async function placeAnew(scope: MachineScope, { hostsLeft, ready: known }: Attempt): Promise<Outcome> {
+  const ready = known ?? (await readiness(scope));
   if (!ready.ready) return waiting(scope, ready.findings, ready.requeueAfterMs);
   const placed = await place(scope);
   if (!placed.placed) return waiting(scope, both(ready.findings, placed.findings), placed.requeueAfterMs);
-  return await provision(placed.scope, hostsLeft - 1);
+  return await provision(placed.scope, { hostsLeft: hostsLeft - 1, ready });
 }
 
 /** The journaled host answers: the microVM is there, or is made now. */
-async function settle(scope: MachineScope, journal: Journal, host: Host, hostsLeft: number): Promise<Outcome> {
+async function settle(scope: MachineScope, journal: Journal, host: Host, attempt: Attempt): Promise<Outcome> {
   const { world, uid, signal } = scope;
   const owner = ownerOf(scope.machine);
   const { namespace, name } = owner;
@@ -63,16 +68,16 @@ async function settle(scope: MachineScope, journal: Journal, host: Host, hostsLe
   }
   if (own !== undefined) return await adopt(scope, host, own, others);
   if (strangers.length > 0) return waiting(scope, nameTaken(host, strangers));
-  return await make(scope, journal, host, hostsLeft);
+  return await make(scope, journal, host, attempt);
 }
 
-async function make(scope: MachineScope, journal: Journal, host: Host, hostsLeft: number): Promise<Outcome> {
+async function make(scope: MachineScope, journal: Journal, host: Host, attempt: Attempt): Promise<Outcome> {
   const { knowledge } = scope.world;
   const { uid, signal } = scope;
   // It refused a moment ago, and nothing has changed there since: asking again would be blind.
   const spent = knowledge.journal(uid)?.sent === false && knowledge.refusals(uid).has(journal.endpoint);
-  if (spent && hostsLeft > 0) return await placeAnew(scope, hostsLeft);
-  const ready = await readiness(scope);
+  if (spent && attempt.hostsLeft > 0) return await placeAnew(scope, attempt);
+  const ready = attempt.ready ?? (await readiness(scope));
   if (!ready.ready) return waiting(scope, ready.findings, ready.requeueAfterMs);
   if (!(await confirmed(scope, journal))) return { findings: nothingFound, machine: undefined, requeueAfterMs: 100 };
   const held = knowledge.held(uid) ?? quietFor(scope, host);
@@ -90,7 +95,7 @@ async function make(scope: MachineScope, journal: Journal, host: Host, hostsLeft
       knowledge.confirm(uid, { endpoint: journal.endpoint, sent: sentBefore });
       throw error;
     }
-    const outcome = await afterRefusal(scope, host, refusal, { sentBefore, hostsLeft });
+    const outcome = await afterRefusal(scope, host, refusal, { ...attempt, ready, sentBefore });
     return { ...outcome, findings: both(ready.findings, outcome.findings) };
   }
 }
@@ -119,7 +124,7 @@ async function afterRefusal(
   scope: MachineScope,
   host: Host,
   refusal: Refusal,
-  { sentBefore, hostsLeft }: { readonly sentBefore: boolean; readonly hostsLeft: number },
+  attempt: Attempt & { readonly sentBefore: boolean },
 ): Promise<Outcome> {
   const { world, uid, machine } = scope;
   const { knowledge } = world;
@@ -131,13 +136,13 @@ async function afterRefusal(
   if (refusal.kind === "uncertain") knowledge.keepQuiet(uid);
   if (refusal.kind !== "other-host") return hold(refusal.againMs);
   // An earlier request may still be under way there, and make what this one was refused.
-  const quietMs = sentBefore ? knowledge.quietLeftMs(uid) : 0;
+  const quietMs = attempt.sentBefore ? knowledge.quietLeftMs(uid) : 0;
   if (quietMs > 0) return hold(quietMs);
   if (!(await provenAbsent(scope, host))) return hold(refusal.againMs);
   knowledge.confirm(uid, { endpoint, sent: false });
   knowledge.refused(uid, endpoint, refusal.message);
   world.events.warning(machine, "HostRefused", `${endpoint}: ${refusal.message}`);
-  return hostsLeft > 0 ? await placeAnew(scope, hostsLeft) : hold(refusal.againMs);
+  return attempt.hostsLeft > 0 ? await placeAnew(scope, attempt) : hold(refusal.againMs);
 }
 
 /**
@@ -185,14 +190,14 @@ async function withoutHost(
   scope: MachineScope,
   journal: Journal,
   connection: Connection & { readonly open: false },
-  hostsLeft: number,
+  attempt: Attempt,
 ): Promise<Outcome> {
   const { world, uid, machine, microvmCluster } = scope;
   const { endpoint } = journal;
   const known = world.knowledge.journal(uid);
   const unsent = known?.endpoint === endpoint && !known.sent;
   const told = isAbandoning(machine) || (microvmCluster !== undefined && isAbandoning(microvmCluster));
-  if (!connection.hopeful && (unsent || told) && hostsLeft > 0) {
+  if (!connection.hopeful && (unsent || told) && attempt.hostsLeft > 0) {
     const why = unsent ? "it was not asked for the microVM yet" : `as ${annotations.abandonUnreachableHost} says`;
     world.events.warning(
       machine,
@@ -200,7 +205,7 @@ async function withoutHost(
       `${endpoint} cannot be used (${connection.message}); another host is chosen: ${why}`,
     );
     world.knowledge.refused(uid, endpoint, connection.message);
-    return await placeAnew(scope, hostsLeft);
+    return await placeAnew(scope, attempt);
   }
   const message = `${connection.message}. It was chosen for this machine and may have its microVM already, so no other host is asked: bring it back, delete the Machine, or set the annotation ${annotations.abandonUnreachableHost}: "true"`;
   const words = connection.hopeful ? connection.message : message;

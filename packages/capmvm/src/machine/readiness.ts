@@ -6,8 +6,14 @@ import { bootstrapGate, readBootstrapData } from "./bootstrap-data.ts";
 import type { MachineScope } from "./dependencies.ts";
 import { both, type Findings, found } from "./findings.ts";
 
+export interface Ready {
+  readonly ready: true;
+  readonly userData: string;
+  readonly findings: Findings;
+}
+
 export type Readiness =
-  | { readonly ready: true; readonly userData: string; readonly findings: Findings }
+  | Ready
   | { readonly ready: false; readonly findings: Findings; readonly requeueAfterMs?: number };
 
 /** Secrets are not watched. */

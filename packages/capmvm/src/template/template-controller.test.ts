@@ -21,9 +21,12 @@ function templateWorld(spec: Partial<typeof machineSpec> = {}) {
     client: world.client,
     caches: { ...world.caches, microvmMachineTemplates: cache },
   });
+  const woken: string[] = [];
+  for (const trigger of controller.triggers ?? []) trigger.start(({ name }) => void woken.push(name));
   return {
     world,
     cluster,
+    woken,
     pass: async (): Promise<MicrovmMachineTemplate["status"]> => {
       await controller.reconcile(key, { signal: new AbortController().signal, failures: 0 });
       return world.api.read(microvmMachineTemplates, key)?.status;
@@ -81,4 +84,17 @@ test("a template without a cluster, or of a paused one, is left with what is kno
   assert.equal(await pass(), undefined);
   await world.client.delete(clusters, cluster);
   assert.deepEqual((await pass())?.capacity, { cpu: "2", memory: "2048Mi" });
+});
+
+test("when a Cluster goes on after a pause, its templates are looked at", () => {
+  const { woken, world, cluster } = templateWorld();
+  const object = world.api.read(clusters, cluster);
+  assert.ok(object !== undefined);
+  const previous = { ...object, spec: { ...object.spec, paused: true } };
+  woken.length = 0;
+  world.caches.clusters.tell({ type: "changed", previous, object: { ...object, status: { phase: "Provisioned" } } });
+  assert.ok(woken.includes("nodes"));
+  woken.length = 0;
+  world.caches.clusters.tell({ type: "changed", previous: object, object });
+  assert.deepEqual(woken, [], "nothing that they are made of has changed");
 });

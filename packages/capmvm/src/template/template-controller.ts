@@ -7,6 +7,7 @@ import {
   type KubernetesClient,
   keyOf,
   type ObjectCache,
+  type ObjectKey,
   watchFilter,
   watchObjects,
 } from "@liquidmetal/kubernetes";
@@ -42,9 +43,15 @@ export function machineTemplateController(world: TemplateDependencies): Controll
     triggers: [
       watchObjects(
         caches.microvmClusters,
-        (cluster) => templatesOf(caches.microvmMachineTemplates, cluster).map(keyOf),
+        (cluster) => templatesOf(caches.microvmMachineTemplates, ownerClusterKey(cluster)).map(keyOf),
         (change) =>
           change.type === "added" || (change.type === "changed" && read(change.previous) !== read(change.object)),
+      ),
+      // What was left alone while the Cluster was paused (as during a move) is looked at when it goes on.
+      watchObjects(
+        caches.clusters,
+        (cluster) => templatesOf(caches.microvmMachineTemplates, keyOf(cluster)).map(keyOf),
+        (change) => change.type === "changed" && change.previous.spec?.paused !== change.object.spec?.paused,
       ),
     ],
     reconcile: async (key, { signal }) => {
@@ -71,9 +78,8 @@ export function machineTemplateController(world: TemplateDependencies): Controll
 /** Cluster API makes the Cluster an owner of the templates that it uses. */
 function templatesOf(
   cache: ObjectCache<MicrovmMachineTemplate>,
-  cluster: MicrovmCluster,
+  owner: ObjectKey | undefined,
 ): readonly MicrovmMachineTemplate[] {
-  const owner = ownerClusterKey(cluster);
   return owner === undefined
     ? []
     : cache.list(owner.namespace).filter((template) => ownerClusterKey(template)?.name === owner.name);

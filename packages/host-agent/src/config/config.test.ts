@@ -1,14 +1,14 @@
 /** Where values come from, what is refused and how it is said. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { unwrap } from "@liquidmetal/foundation";
+import { parseDurationMs, unwrap } from "@liquidmetal/foundation";
 import fc from "fast-check";
 import { parseCommandLine } from "./command-line.ts";
-import { parseDurationMs, parseSizeBytes } from "./duration.ts";
 import { configKeys } from "./keys.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { defaultAgentConfig, type LoadedConfig, loadConfig } from "./load.ts";
 import { showConfig, showVersion } from "./show.ts";
+import { parseSizeBytes } from "./size.ts";
 
 function load(
   argv: readonly string[],

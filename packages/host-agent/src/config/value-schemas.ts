@@ -1,7 +1,9 @@
 /** How values are read: flags and environment give text, the file gives YAML; both end in the same type. */
+
+import { parseDurationMs } from "@liquidmetal/foundation";
 import { z } from "zod";
-import { parseDurationMs, parseSizeBytes } from "./duration.ts";
 import { type ListenAddress, parseListenAddress } from "./listen-address.ts";
+import { parseSizeBytes } from "./size.ts";
 
 /** Go's words for booleans. */
 const booleans: Readonly<Record<string, boolean>> = {

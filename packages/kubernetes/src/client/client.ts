@@ -98,7 +98,10 @@ export interface KubernetesClient {
     patch: JsonPatch,
     options?: WriteOptions,
   ): Promise<T>;
-  /** Server-side apply: `configuration` holds every field that this manager wants to own, and no other; apiVersion and kind are filled in. */
+  /**
+   * Server-side apply: `configuration` holds every field that this manager wants to own, and no other; apiVersion and kind are filled in.
+   * Leave a map out when none of its fields is wanted: stated as empty (`status: {}`) after it held a field of this manager, the server refuses it as Invalid.
+   */
   apply<T extends KubernetesObject>(
     kind: Resource<T>,
     key: ObjectKey,

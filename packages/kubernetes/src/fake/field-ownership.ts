@@ -123,6 +123,12 @@ export function difference(a: FieldSet, b: FieldSet): FieldSet {
   return new Set([...a].filter((path) => !b.has(path)));
 }
 
+/** The path itself, or something inside of it: what was empty and now holds something is still there. */
+export function holds(fields: FieldSet, path: string): boolean {
+  const inside = `${path.slice(0, -1)},`;
+  return fields.has(path) || [...fields].some((other) => other.startsWith(inside));
+}
+
 /** The nested form of `metadata.managedFields`. */
 export function fieldsV1(fields: FieldSet): JsonObject {
   const root: Record<string, JsonValue> = {};

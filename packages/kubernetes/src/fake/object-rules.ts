@@ -10,6 +10,7 @@ import {
   fieldsOf,
   intersection,
   type ListKeys,
+  valueAt,
 } from "./field-ownership.ts";
 import { isJsonObject, type JsonObject, objectAt, textAt } from "./json.ts";
 import type { StoredObject } from "./object-history.ts";
@@ -100,6 +101,30 @@ export function refuseTaken(
     reason: "Conflict",
     causes,
   });
+}
+
+/**
+ * Throws Invalid when `configuration` states an empty map of which the last field has just gone: the real server makes a null of it, and then finds
+ * that a null is no map. Not so with metadata.
+ */
+export function refuseEmptied(
+  resource: Resource,
+  key: ObjectKey,
+  configuration: JsonObject,
+  wanted: JsonObject,
+  stated: ReadonlySet<string>,
+  listKeys: ListKeys,
+): void {
+  for (const path of stated) {
+    if (path.startsWith('["f:metadata"') || !isJsonObject(valueAt(configuration, path, listKeys))) continue;
+    if (valueAt(wanted, path, listKeys) !== undefined) continue;
+    const field = dotted(path).slice(1);
+    throw refused(
+      422,
+      "Invalid",
+      `${named(resource, key)} is invalid: ${field}: Invalid value: "null": must be of type object`,
+    );
+  }
 }
 
 export function refused(httpStatus: number, reason: string, message: string): ApiError {

@@ -12,6 +12,7 @@ import {
   type FieldManager,
   fieldsOf,
   fieldsV1,
+  holds,
   type ListKeys,
   mergeStated,
   withoutFields,
@@ -28,6 +29,7 @@ import {
   reachable,
   reachableConfiguration,
   refused,
+  refuseEmptied,
   refuseTaken,
   sameDesiredState,
   timestamp,
@@ -190,10 +192,13 @@ export class ObjectWriter {
     if (!force) refuseTaken(resource, key, others, taken);
     const left = others.map((manager) => ({ ...manager, fields: difference(manager.fields, taken) }));
     const before = stored.managers.find(isOwn)?.fields ?? new Set<string>();
-    const dropped = [...before].filter((path) => !stated.has(path) && !left.some(({ fields }) => fields.has(path)));
+    const kept = [stated, ...left.map(({ fields }) => fields)];
+    const dropped = [...before].filter((path) => !kept.some((fields) => holds(fields, path)));
     const own: FieldManager = { name, operation: "Apply", subresource, fields: stated };
     const managers = [...left, own].filter(({ fields }) => fields.size > 0);
-    return { next: withoutFields(next, dropped, listKeys), managers };
+    const wanted = withoutFields(next, dropped, listKeys);
+    refuseEmptied(resource, key, configuration, wanted, stated, listKeys);
+    return { next: wanted, managers };
   }
 
   #accepted(resource: Resource, key: ObjectKey, live: JsonObject, wanted: JsonObject, writer: Writer): JsonObject {

@@ -27,7 +27,25 @@ export async function applyStatus<T extends KubernetesObject>(
   status: object,
   options: ApplyOwnedOptions,
 ): Promise<T> {
-  return applyOwned(client, kind, object, { status }, { ...options, subresource: "status" });
+  const stated = withoutEmptyMaps(status);
+  const wanted = Object.keys(stated).length === 0 ? {} : { status: stated };
+  return applyOwned(client, kind, object, wanted, { ...options, subresource: "status" });
+}
+
+/** The server makes null of a map that was emptied by an apply, and then refuses it: what is empty is left out. */
+function withoutEmptyMaps(map: object): Readonly<Record<string, unknown>> {
+  const kept = Object.entries(map)
+    .map(([name, value]) => [name, isMap(value) ? withoutEmptyMaps(value) : elementsOf(value)] as const)
+    .filter(([, value]) => value !== undefined && !(isMap(value) && Object.keys(value).length === 0));
+  return Object.fromEntries(kept);
+}
+
+function elementsOf(value: unknown): unknown {
+  return Array.isArray(value) ? value.map((element) => (isMap(element) ? withoutEmptyMaps(element) : element)) : value;
+}
+
+function isMap(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** As `applyStatus` for the rest: `{ metadata: { finalizers, annotations, labels, ownerReferences }, spec: … }`, everything that the manager owns of it. */

@@ -23,11 +23,13 @@ export function isApplied(object: KubernetesObject, wanted: Fields, part: OwnedP
   const actual = object as Fields;
   if (!Object.entries(wanted).every(([name, value]) => holds(actual[name], value))) return false;
   const entries = object.metadata?.managedFields as readonly Fields[] | undefined;
-  if (entries === undefined) return wanted["status"] === undefined || !hasMore(actual["status"], wanted["status"]);
+  if (entries === undefined) return part.subresource !== "status" || !hasMore(actual["status"], wanted["status"] ?? {});
   const own = entries.find(
     (entry) => isOwn(entry, part.fieldManager) && (entry["subresource"] ?? "") === part.subresource,
   );
-  return own !== undefined && stillWanted(fieldsOf(own["fieldsV1"]), wanted);
+  // Who owns nothing yet has to apply once to own it, unless nothing is wanted.
+  if (own === undefined) return Object.keys(wanted).length === 0;
+  return stillWanted(fieldsOf(own["fieldsV1"]), wanted);
 }
 
 /** For caches, as their `transform`: of `managedFields` only what `fieldManager` applied is kept, which is all that the check needs. */
@@ -47,6 +49,8 @@ function isOwn(entry: Fields, fieldManager: string): boolean {
 /** Every wanted value is there; fields beside them are nobody's business here. */
 function holds(actual: unknown, wanted: unknown, name = ""): boolean {
   if (wanted === undefined) return true;
+  // The server may leave out what is empty.
+  if (actual === undefined) return isEmpty(wanted);
   if (Array.isArray(wanted)) {
     if (!Array.isArray(actual)) return false;
     if (name === "finalizers") return wanted.every((one) => actual.includes(one));
@@ -132,6 +136,10 @@ function parsed(json: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0;
 }
 
 function isObject(value: unknown): value is Fields {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
 import { FakeCluster } from "../fake/index.ts";
 import { type Condition, type KubernetesObject, resource } from "../object.ts";
 import { applyOwned, applyStatus } from "./apply.ts";
-import { keepOwnManagedFields } from "./owned-fields.ts";
+import { equal, keepOwnManagedFields } from "./owned-fields.ts";
 import { addFinalizer, removeFinalizer, setAnnotations, setOwnerReference } from "./patch.ts";
 
 interface Widget extends KubernetesObject {
@@ -128,6 +129,63 @@ describe("applying a status", () => {
     assert.equal(cluster.calls.length, 1);
   });
 });
+
+test("after any apply nothing is left to write, and any other wish is seen to be one", async () => {
+  // As a schema has it: one type for each field.
+  const scalars = {
+    size: fc.integer({ min: 0, max: 2 }),
+    ready: fc.boolean(),
+    addresses: fc.array(fc.constantFrom("a", "b"), { maxLength: 2 }),
+  };
+  const inner = fc.record(scalars, { requiredKeys: [] });
+  const conditions = fc.uniqueArray(
+    fc.record({ type: fc.constantFrom("A", "B"), status: fc.constantFrom("True", "False") }),
+    {
+      selector: ({ type }) => type,
+    },
+  );
+  const status = fc.record(
+    {
+      ...scalars,
+      conditions,
+      vm: inner,
+      labels: fc.dictionary(fc.constantFrom("x", "y"), fc.constantFrom("1", "2"), { noNullPrototype: true }),
+    },
+    { requiredKeys: ["ready"] },
+  );
+  await fc.assert(
+    fc.asyncProperty(status, status, async (first, second) => {
+      const { cluster, client, object } = await world();
+      const one = await applyStatus(client, widgets, object, first, us);
+      assert.equal(await applyStatus(client, widgets, one, first, us), one);
+      const two = await applyStatus(client, widgets, one, second, us);
+      if (equal(byType(first), byType(second))) assert.equal(two, one);
+      if (!equal(filled(byType(first)), filled(byType(second)))) assert.notEqual(two, one);
+      assert.ok(equal(filled(byType(two.status)), filled(byType(second))), JSON.stringify([two.status, second]));
+      assert.equal(await applyStatus(client, widgets, two, second, us), two);
+      assert.equal(cluster.count({ verb: "apply" }), two === one ? 1 : 2);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+/** The server's order of conditions means nothing. */
+function byType(status: unknown): Record<string, unknown> {
+  const { conditions, ...rest } = status as { readonly conditions?: readonly { readonly type: string }[] };
+  return {
+    ...rest,
+    ...(conditions === undefined ? {} : { conditions: conditions.toSorted((a, b) => (a.type < b.type ? -1 : 1)) }),
+  };
+}
+
+/** Without what is empty: whether the last element of a list takes the list with it, is the server's to say. */
+function filled(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const kept = Object.entries(value)
+    .map(([name, field]) => [name, filled(field)] as const)
+    .filter(([, field]) => !(typeof field === "object" && field !== null && Object.keys(field).length === 0));
+  return Object.fromEntries(kept);
+}
 
 describe("finalizers", () => {
   test("are added once, beside others, also from an old copy", async () => {

@@ -13,12 +13,15 @@ import { outsideCluster } from "../manifests/outside-cluster.ts";
 import { clusterApiManagers, type ManagerIdentity, managerPlan } from "../plan/cluster-api-plan.ts";
 import { kubeconfig } from "../plan/kubeconfig.ts";
 import type { ProgramsRequest } from "../programs/management-programs.ts";
+import { closeToOthers } from "./firewall.ts";
 import type { ManagementPlane } from "./management-plane.ts";
 import { ServiceAccountToken } from "./service-account-token.ts";
 
 export interface ClusterApiOptions extends Pick<ProgramsRequest, "cacheDirectory" | "imagesDirectory"> {
   /** Environment of the managers. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Closes the managers' webhook servers to other machines; needs root. Default true. False: something else does, as a network namespace of the plane's own. */
+  readonly firewall?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -31,14 +34,17 @@ export interface ProviderSeat extends Disposable {
   readonly kubeconfigFile: string;
 }
 
-export interface RunningClusterApi extends Disposable {
+export interface RunningClusterApi extends AsyncDisposable {
   readonly providers: Readonly<Record<ClusterApiProvider, ProviderSeat>>;
 }
 
-/** The plane has to run kube-controller-manager. What was started stays with the plane; disposing ends the renewal of tokens. */
+/**
+ * The plane has to run kube-controller-manager. What was started stays with the plane, and shall be ended before this is disposed, which ends the renewal of tokens and
+ * opens the ports.
+ */
 export async function startClusterApi(
   plane: ManagementPlane,
-  { signal, environment = {}, ...places }: ClusterApiOptions = {},
+  { signal, environment = {}, firewall = true, ...places }: ClusterApiOptions = {},
 ): Promise<RunningClusterApi> {
   const manifests: ClusterApiManifests = await clusterApiManifests({
     ...places,
@@ -71,13 +77,19 @@ export async function startClusterApi(
       environment,
     }),
   );
-  await plane.startAll(plans, signal);
-  return {
-    providers,
-    [Symbol.dispose]: () => {
-      for (const [, each] of seats) each[Symbol.dispose]();
-    },
+  const ports = seats.map(([, { webhookPort }]) => webhookPort);
+  const closed = firewall ? await closeToOthers(ports) : undefined;
+  const dispose = async (): Promise<void> => {
+    for (const [, each] of seats) each[Symbol.dispose]();
+    await closed?.[Symbol.asyncDispose]();
   };
+  try {
+    await plane.startAll(plans, signal);
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return { providers, [Symbol.asyncDispose]: dispose };
 }
 
 export interface SeatOptions extends ManagerIdentity {

@@ -3,6 +3,9 @@ import { execFile } from "node:child_process";
 import { PlatformError } from "@liquidmetal/foundation";
 import type { Manifest } from "../manifests/manifest.ts";
 
+/** By path: `--for=condition` fails on a definition that has no conditions yet. */
+const established = '--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True';
+
 export class Kubectl {
   readonly #program: string;
   readonly #kubeconfigFile: string;
@@ -42,7 +45,7 @@ export class Kubectl {
     const definitions = manifests.filter(({ kind }) => kind === "CustomResourceDefinition");
     if (definitions.length === 0) return;
     const names = definitions.map(({ metadata }) => `crd/${metadata.name}`);
-    await this.run(["wait", "--for=condition=Established", "--timeout=60s", ...names], { ...(signal && { signal }) });
+    await this.run(["wait", established, "--timeout=60s", ...names], { ...(signal && { signal }) });
   }
 
   /** Of a service account, for `hours`. */

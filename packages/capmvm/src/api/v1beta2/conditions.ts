@@ -165,6 +165,8 @@ export const machinePoolConditions = {
       WaitingForClusterInfrastructure: "The infrastructure of the cluster is not provisioned yet.",
       WaitingForBootstrapData: "The bootstrap provider has not made it yet.",
       MachinesNotReady: "Some machines are not ready; the message names them.",
+      CreateRefused: "The API server makes no machine (a quota, a webhook, missing rights); the message has its words.",
+      OwnerDeleting: "The MachinePool or the Cluster is being deleted: no machine is made.",
     },
   },
   Deleting: {
