@@ -202,6 +202,24 @@ test("the pause program ends well when it is told to, says its version, and pass
   }
 });
 
+test("the web program passes its own tests, and asks itself over the network", async () => {
+  const guestDirectory = join(import.meta.dirname, "../../guest");
+  const { program: compiler } = await goToolchain({ atLeast: "1.24.0" });
+  execFileSync(compiler, ["test", "./..."], { cwd: join(guestDirectory, "web"), stdio: "pipe" });
+  const web: GoFields = { source: "guest:web", binaries: { web: "." }, ldflags: { "main.version": "0.1.0" } };
+  const file = program(await build(web, { guestDirectory }), "web");
+  const environment = { POD_NAME: "web-1", NODE_NAME: "worker" };
+  const child = spawn(file, ["serve", "--listen", "127.0.0.1:0"], {
+    ...{ env: environment, stdio: ["ignore", "pipe", "inherit"], timeout: 20_000, killSignal: "SIGKILL" },
+  });
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const address = /^web 0\.1\.0 listens on (127\.0\.0\.1:\d+)\n$/.exec(line.toString())?.[1] ?? line.toString();
+  const answer = execFileSync(file, ["get", address]).toString();
+  assert.equal(answer, "pod=web-1 node=worker address=127.0.0.1 client=127.0.0.1\n");
+  child.kill("SIGTERM");
+  assert.deepEqual(await once(child, "exit"), [0, null]);
+});
+
 const pip = spawnSync("python3", ["-m", "pip", "--version"]).status === 0;
 const withoutPip = pip ? false : "pip is not installed: apt-get install python3-pip";
 

@@ -1,0 +1,3 @@
+module liquidmetal.local/guest/web
+
+go 1.24.0
