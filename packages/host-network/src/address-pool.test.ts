@@ -15,6 +15,13 @@ test("a /29 has five addresses for guests; the sixth is refused", () => {
   assert.equal(pool.choose("br0", subnet("10.0.0.0/29"), "vm-6"), given[3]);
 });
 
+test("the last addresses may be kept for those that move between guests", () => {
+  const pool = new AddressPool();
+  const given = Array.from({ length: 3 }, (_, index) => pool.choose("br0", subnet("10.0.0.0/29"), `vm-${index}`, 2));
+  assert.deepEqual([...given].sort(), ["10.0.0.2", "10.0.0.3", "10.0.0.4"]);
+  assert.throws(() => pool.choose("br0", subnet("10.0.0.0/29"), "vm-3", 2), { code: "ADDRESS_EXHAUSTED" });
+});
+
 test("network, gateway and broadcast are nobody's; what is taken is taken, on one bridge", () => {
   const pool = new AddressPool();
   for (const address of ["10.0.0.0", "10.0.0.1", "10.0.0.255"]) {

@@ -13,11 +13,14 @@ export class AddressPool {
   readonly #owners: Map<string, string> = new Map();
   readonly #held: Map<string, Set<string>> = new Map();
 
-  /** The owner's own free address in `subnet`. Network, gateway (the first address) and broadcast are never given. ADDRESS_EXHAUSTED. */
-  choose(network: string, subnet: Subnet, owner: string): string {
+  /**
+   * The owner's own free address in `subnet`. Network, gateway (the first address) and broadcast are never given, nor the `kept` last ones before it.
+   * ADDRESS_EXHAUSTED.
+   */
+  choose(network: string, subnet: Subnet, owner: string, kept = 0): string {
     const held = this.#heldIn(network, subnet, owner);
     if (held !== undefined) return held;
-    const usable = subnetSize(subnet) - 3;
+    const usable = subnetSize(subnet) - 3 - kept;
     const start = createHash("sha256").update(owner).digest().readUInt32BE(0);
     for (let step = 0; step < usable; step++) {
       const address = ipv4Text(subnet.base + 2 + ((start + step) % usable));

@@ -22,7 +22,7 @@ export function tableName(platform: string): string {
 
 /**
  * Makes the table, or puts its rules (not its sets) right. One transaction, so there is no moment without rules.
- * `sharedNetworks`: CIDRs from which every guest may send beside its own addresses, for example the pod network of clusters without encapsulation, or the
+ * `sharedNetworks`: CIDRs, or ranges of IPv4 addresses, from which every guest may send beside its own addresses, for example the pod network of clusters without encapsulation, or the
  * address of a control plane that moves between its machines.
  */
 export function antiSpoofingTable(platform: string, sharedNetworks: readonly string[] = []): string {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { dnsmasqCommand, dnsmasqTokenPrefix } from "./dnsmasq-arguments.ts";
-import { checkConfiguration, embeddedLayout } from "./embedded-configuration.ts";
+import { checkConfiguration, embeddedLayout, floatingRange } from "./embedded-configuration.ts";
 
 const layout = (egress: "allow" | "deny"): ReturnType<typeof embeddedLayout> =>
   embeddedLayout({
@@ -22,6 +22,17 @@ test("without egress there is no resolver outside, and the token names the confi
   assert.ok(
     denied.token.startsWith(dnsmasqTokenPrefix("main")) && allowed.token.startsWith(dnsmasqTokenPrefix("main")),
   );
+});
+
+test("addresses that move between guests are the last ones of the subnet, at most half of it", () => {
+  const subnet = { base: 0xac1e0700, prefixLength: 24 };
+  const range = (floatingAddresses: number): string | undefined =>
+    floatingRange(
+      embeddedLayout({ platform: "main", configuration: { stateDirectory: "/x", floatingAddresses }, subnet }),
+    );
+  assert.equal(range(0), undefined);
+  assert.equal(range(16), "172.30.7.239-172.30.7.254");
+  assert.equal(range(1_000), "172.30.7.127-172.30.7.254");
 });
 
 test("configurations that break a rule are refused by key", () => {

@@ -1,7 +1,7 @@
 /** What the embedded network is to be: configuration as given, and the layout that follows from it. */
 import { PlatformError } from "@liquidmetal/foundation";
 import { checkPlatform, shortHash } from "./device-identity.ts";
-import { ipv4Text, parseSubnet, type Subnet, subnetText } from "./ip-address.ts";
+import { ipv4Text, parseSubnet, type Subnet, subnetSize, subnetText } from "./ip-address.ts";
 
 export interface EmbeddedNetworkConfiguration {
   /** CIDR from /16 to /29, or `auto`: a /24 that this host does not use, chosen once and kept. Default `auto`. */
@@ -14,6 +14,8 @@ export interface EmbeddedNetworkConfiguration {
   readonly domain?: string;
   /** Guests reach the bridge, and not each other. Default false. */
   readonly isolateGuests?: boolean;
+  /** So many addresses at the end of the subnet are leased to nobody, and any guest may use them: they move between guests. Default 0; at most half of the subnet. */
+  readonly floatingAddresses?: number;
   /** Directory for DHCP reservations, names and leases; made when missing. dnsmasq's user has to be able to search its parents. */
   readonly stateDirectory: string;
   /** Program. Default `dnsmasq`. */
@@ -29,6 +31,8 @@ export interface EmbeddedLayout {
   readonly bridgeAlias: string;
   readonly egress: boolean;
   readonly isolateGuests: boolean;
+  /** At the end of the subnet, before the broadcast address. */
+  readonly floatingAddresses: number;
   readonly domain: string;
   readonly stateDirectory: string;
   readonly dnsmasqProgram: string;
@@ -96,6 +100,7 @@ export function embeddedLayout(options: {
     bridgeAlias: `liquidmetal:${platform}:embedded/bridge`,
     egress: configuration.egress === "allow",
     isolateGuests: configuration.isolateGuests ?? false,
+    floatingAddresses: Math.min(configuration.floatingAddresses ?? 0, Math.floor(subnetSize(subnet) / 2)),
     domain: configuration.domain ?? "lm.internal",
     stateDirectory: configuration.stateDirectory,
     dnsmasqProgram: configuration.dnsmasqProgram ?? "dnsmasq",
@@ -118,6 +123,13 @@ function linkLayout(platform: string, subnet: Subnet): EmbeddedLink {
 
 export function gatewayCidr(layout: EmbeddedLayout): string {
   return `${layout.gateway}/${layout.subnet.prefixLength}`;
+}
+
+/** Addresses that move between guests, as nftables writes a range; undefined where there are none. */
+export function floatingRange({ subnet, floatingAddresses: count }: EmbeddedLayout): string | undefined {
+  if (count === 0) return undefined;
+  const last = subnet.base + subnetSize(subnet) - 2;
+  return `${ipv4Text(last - count + 1)}-${ipv4Text(last)}`;
 }
 
 /** For people and facts: `172.30.7.0/24`. */

@@ -14,6 +14,7 @@ import {
   type EmbeddedLayout,
   type EmbeddedNetworkConfiguration,
   embeddedLayout,
+  floatingRange,
   gatewayCidr,
   layoutSubnet,
 } from "./embedded-configuration.ts";
@@ -49,9 +50,10 @@ export class EmbeddedNetwork {
   async ensure(): Promise<EmbeddedLayout> {
     const { configuration, networkNamespace, filter } = this.#options;
     if (networkNamespace !== undefined) await this.#ensureNamespace(networkNamespace);
+    const layout = await this.#layout();
+    filter.share(floatingRange(layout));
     // Whoever asked before the namespace was there got a wrong answer.
     filter.lookAgain();
-    const layout = await this.#layout();
     await mkdir(configuration.stateDirectory, { recursive: true, mode: 0o755 });
     await this.#ensureBridge(layout);
     if (layout.link !== undefined) await this.#ensureLink(layout);

@@ -22,6 +22,8 @@ export class InterfaceAllocation {
   readonly embeddedBridge: string | undefined;
   /** Set as soon as it is known. */
   embeddedSubnet: Subnet | undefined;
+  /** Of its last addresses so many are given to nobody. */
+  floatingAddresses: number = 0;
   readonly #platform: string;
   readonly #parentInterface: string | undefined;
   readonly #pool: AddressPool = new AddressPool();
@@ -114,7 +116,7 @@ export class InterfaceAllocation {
       };
     }
     if (subnet === undefined) return { addresses: [], nameservers: [], dhcp: true };
-    const address = this.#pool.choose(attachTo, subnet, owner);
+    const address = this.#pool.choose(attachTo, subnet, owner, this.floatingAddresses);
     const gateway = ipv4Text(subnet.base + 1);
     return { addresses: [`${address}/${subnet.prefixLength}`], gateway, nameservers: [gateway], dhcp: true };
   }

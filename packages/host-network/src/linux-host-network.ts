@@ -239,6 +239,7 @@ export class LinuxHostNetwork implements HostNetwork {
     this.#layout = layout;
     this.#features = undefined;
     this.#allocation.embeddedSubnet = layout.subnet;
+    this.#allocation.floatingAddresses = layout.floatingAddresses;
   }
 
   #dnsmasqOf(layout: EmbeddedLayout): Dnsmasq {

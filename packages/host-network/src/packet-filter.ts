@@ -25,7 +25,7 @@ export class PacketFilter {
   readonly #spawner: Spawner;
   readonly #platform: string;
   readonly #networkNamespace: string | undefined;
-  readonly #sharedNetworks: readonly string[];
+  #sharedNetworks: readonly string[];
   readonly #changes: Coalescer<string, true | PlatformError>;
   #supported: Promise<boolean> | undefined;
 
@@ -63,6 +63,12 @@ export class PacketFilter {
       this.#supported = undefined;
       throw error;
     }
+  }
+
+  /** Further addresses, a range, from which every guest may send: from when the table is made the next time. */
+  share(range: string | undefined): void {
+    if (range !== undefined && !this.#sharedNetworks.includes(range))
+      this.#sharedNetworks = [...this.#sharedNetworks, range];
   }
 
   async admit(port: GuestPort): Promise<void> {

@@ -10,6 +10,23 @@ export const ownedKeys: readonly string[] = [
   ...["log-output", "config"],
 ];
 
+/** Networks of pods that the shipped templates of clusters use. */
+const podNetworks = "172.25.0.0/16";
+/** Endpoints of control planes, at the end of the guests' subnet. */
+const endpointAddresses = 16;
+
+/** What clusters on this platform's guests need of its network, unless the user said something else. */
+export function clusterNetworkSettings({
+  managementPlane = false,
+  settings = {},
+}: PlatformConfiguration): Readonly<Record<"network-shared" | "network-floating", string | undefined>> {
+  const [shared, floating] = managementPlane ? [podNetworks, String(endpointAddresses)] : [];
+  return {
+    "network-shared": settings["network-shared"] ?? shared,
+    "network-floating": settings["network-floating"] ?? floating,
+  };
+}
+
 /** YAML; every value is written as JSON, which YAML reads as it stands. */
 export function agentConfig(paths: PlatformPaths, configuration: PlatformConfiguration): string {
   const { grpcEndpoint, httpEndpoint, subnet, provider, egress, networkNamespace, containerdSocket } = configuration;
@@ -28,6 +45,7 @@ export function agentConfig(paths: PlatformPaths, configuration: PlatformConfigu
     "network-namespace": networkNamespace ? paths.networkNamespace : "",
     "default-provider": provider,
     ...configuration.settings,
+    ...clusterNetworkSettings(configuration),
   };
   const lines = Object.entries(entries).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}: ${JSON.stringify(value)}`],

@@ -1,6 +1,6 @@
 /** The embedded platform: a private containerd and flintlockd under a small supervisor. Light: what is heavy is in the lifecycle entry. */
 
-export { ownedKeys } from "./agent-config.ts";
+export { clusterNetworkSettings, ownedKeys } from "./agent-config.ts";
 export {
   defaultConfiguration,
   type PlatformConfiguration,

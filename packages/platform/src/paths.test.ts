@@ -56,6 +56,19 @@ describe("configuration", () => {
     assert.doesNotMatch(text, /undefined/);
   });
 
+  test("with a management plane the guests' network lets endpoints and pods pass, and the user's word is last", () => {
+    const settings = { "network-floating": "0", concurrency: "4" };
+    const usual = agentConfig(platformPaths("test"), { ...defaultConfiguration, managementPlane: true });
+    assert.match(usual, /^network-shared: "172\.25\.0\.0\/16"$/m);
+    assert.match(usual, /^network-floating: "16"$/m);
+    const own = agentConfig(platformPaths("test"), { ...defaultConfiguration, managementPlane: true, settings });
+    assert.match(
+      own,
+      /^network-floating: "0"\n(.*\n)*concurrency: "4"$|^concurrency: "4"\n(.*\n)*network-floating: "0"$/m,
+    );
+    assert.doesNotMatch(agentConfig(platformPaths("test"), defaultConfiguration), /network-(shared|floating)/);
+  });
+
   test("a log that has grown is shifted, three generations deep", () => {
     const path = join(directory, "unit.log");
     for (let round = 1; round <= 5; round += 1) {

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { BlockList, isIP } from "node:net";
 import { join } from "node:path";
-import { readConfiguration } from "@liquidmetal/platform";
+import { clusterNetworkSettings, readConfiguration } from "@liquidmetal/platform";
 import { localPlatform } from "../client/open.ts";
 import type { Session } from "../program/session.ts";
 
@@ -25,22 +25,32 @@ export interface ControlPlaneAddresses {
 }
 
 /**
- * Addresses of the guests' subnet of which a control plane may hold one: what the platform shares between guests (`network-shared`), else the last fourteen,
- * which guests get last. `undefined` where the platform has no subnet.
+ * Addresses of the guests' subnet of which a control plane may hold one: those that the platform keeps for that (`network-floating`), or shares between guests
+ * (`network-shared`), else the last fourteen, which guests get last. `undefined` where the platform has no subnet.
  */
 export async function localControlPlaneAddresses(session: Session): Promise<ControlPlaneAddresses | undefined> {
   const host = await session.host();
   const { subnet } = await host.host({ signal: session.signal });
   if (subnet === "") return undefined;
   const configuration = await readConfiguration(localPlatform(session)).catch(() => undefined);
-  const shared = (configuration?.settings?.["network-shared"] ?? "").split(",").map((each) => each.trim());
-  return controlPlaneAddresses(subnet, shared);
+  const settings = configuration === undefined ? undefined : clusterNetworkSettings(configuration);
+  const shared = (settings?.["network-shared"] ?? "").split(",").map((each) => each.trim());
+  return controlPlaneAddresses(subnet, shared, Number(settings?.["network-floating"] ?? 0));
 }
 
-export function controlPlaneAddresses(subnet: string, shared: readonly string[]): ControlPlaneAddresses | undefined {
+export function controlPlaneAddresses(
+  subnet: string,
+  shared: readonly string[],
+  floating = 0,
+): ControlPlaneAddresses | undefined {
   const [base = "", length = ""] = subnet.split("/");
   const family = isIP(base);
   if (family === 0) return undefined;
+  if (family === 4 && floating > 0) {
+    const last = lastAddress(base, Number(length)) - 1;
+    const count = Math.min(floating, 2 ** (31 - Number(length)));
+    return { addresses: [`${text(last - count + 1)}-${text(last)}`], shared: true };
+  }
   const own = new BlockList();
   own.addSubnet(base, Number(length), family === 4 ? "ipv4" : "ipv6");
   const inside = shared.filter((each) => {

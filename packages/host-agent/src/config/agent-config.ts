@@ -99,6 +99,8 @@ export interface NetworkConfig {
   readonly subnet: string;
   /** CIDRs from which every guest may send beside its own addresses: the pods of clusters without encapsulation. */
   readonly sharedNetworks: readonly string[];
+  /** Addresses at the end of the embedded subnet that guests share; at most half of the subnet. */
+  readonly floatingAddresses: number;
   /** May guests reach the outside? */
   readonly egress: "allow" | "deny";
   /** Network namespace in which all of it lives; empty = the host's own. */

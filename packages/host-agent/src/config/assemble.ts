@@ -170,6 +170,7 @@ function networkConfig(values: KeyValues): NetworkConfig {
     parentInterface: values["parent-iface"],
     subnet: values["network-subnet"],
     sharedNetworks: values["network-shared"],
+    floatingAddresses: values["network-floating"],
     egress: values["network-egress"],
     namespace: values["network-namespace"],
   };

@@ -56,6 +56,7 @@ export interface OwnValues {
   readonly network: NetworkConfig["mode"] | "auto";
   readonly "network-subnet": Text;
   readonly "network-shared": readonly string[];
+  readonly "network-floating": number;
   readonly "network-egress": NetworkConfig["egress"];
   readonly "platform-name": Text;
   readonly "network-namespace": Text;

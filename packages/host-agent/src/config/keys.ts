@@ -108,6 +108,11 @@ const own: Keys<OwnValues> = {
     "",
     "networks that every guest may send from beside its own addresses, CIDRs: pods of clusters without encapsulation",
   ),
+  "network-floating": key(
+    read.whole(0, 1_024),
+    "0",
+    "so many addresses at the end of the embedded subnet are leased to nobody and may move between guests: endpoints of clusters",
+  ),
   "network-egress": key(read.oneOf("allow", "deny"), "deny", "may guests of the embedded network reach the outside"),
   "platform-name": key(
     read.text,

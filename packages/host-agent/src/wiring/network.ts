@@ -17,7 +17,8 @@ export interface NetworkParts {
 
 export function createNetwork(parts: NetworkParts): HostNetwork {
   const { config, platform, journal, spawner, clock, logger } = parts;
-  const { mode, bridgeName, parentInterface, subnet, sharedNetworks, egress, namespace } = config.network;
+  const { mode, bridgeName, parentInterface, subnet, sharedNetworks, floatingAddresses, egress, namespace } =
+    config.network;
   return new LinuxHostNetwork({
     platform,
     spawner,
@@ -32,6 +33,7 @@ export function createNetwork(parts: NetworkParts): HostNetwork {
           embedded: {
             subnet: subnet === "" ? "auto" : subnet,
             egress,
+            floatingAddresses,
             // dnsmasq runs as a user of its own and has to reach its reservations: the state directory itself is closed.
             stateDirectory: join(config.runDir, "network"),
             ...(bridgeName === "" ? {} : { bridgeName }),
