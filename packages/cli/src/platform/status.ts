@@ -33,7 +33,7 @@ function table(session: Session, status: PlatformStatus): string {
     { header: "DETAIL", value: (part) => part.detail || "-" },
   ]);
   const plane = status.managementPlane;
-  const memory = plane === undefined ? "" : `\n${memoryLine(status, plane.memoryBytes)}\n`;
+  const memory = status.state === "stopped" ? "" : `\n${memoryLine(status)}\n`;
   if (session.format !== "wide") return `${parts}${memory}`;
   const more = [
     `Endpoints: ${status.endpoints.join(", ")}`,
@@ -44,7 +44,11 @@ function table(session: Session, status: PlatformStatus): string {
   return `${parts}${memory}\n${more.join("\n")}\n`;
 }
 
-function memoryLine(status: PlatformStatus, planeBytes: number): string {
-  const all = status.parts.reduce((total, part) => total + (part.memoryBytes ?? 0), 0);
-  return `Memory: ${readableBytes(all)}, of which the management plane ${readableBytes(planeBytes)}`;
+/** The plane's share is told exactly: its parts have whole programs and libraries in common, which the column counts for each of them. */
+function memoryLine({ parts, managementPlane }: PlatformStatus): string {
+  const all = parts.reduce((total, part) => total + (part.memoryBytes ?? 0), 0);
+  if (managementPlane === undefined) return `Memory: ${readableBytes(all)}`;
+  const { memoryBytes, proportionalMemoryBytes } = managementPlane;
+  const once = `${readableBytes(proportionalMemoryBytes)} with shared pages counted once`;
+  return `Memory: ${readableBytes(all)}, of which the management plane ${readableBytes(memoryBytes)} (${once})`;
 }

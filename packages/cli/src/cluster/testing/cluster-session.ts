@@ -15,6 +15,8 @@ import { namespaces } from "../objects.ts";
 export interface Ran {
   readonly out: string;
   readonly err: string;
+  /** What the command ended with, where that is not 0. */
+  readonly code: number | undefined;
 }
 
 export interface ClusterWorldOptions {
@@ -75,8 +77,8 @@ export class ClusterWorld {
           [Symbol.asyncDispose]: () => Promise.resolve(),
         }),
     });
-    await command.run(invocation, session);
-    return { out, err };
+    const code = await command.run(invocation, session);
+    return { out, err, code };
   }
 
   #host(): HostClient {
