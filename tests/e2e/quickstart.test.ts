@@ -1,5 +1,5 @@
 /**
- * The quickstart as a user lives through it, and the guest that outlives everything: flintlockd, spawner, containerd and supervisor are killed one after
+ * The short quickstart (`-- --vm`) as a user lives through it, and the guest that outlives everything: flintlockd, spawner, containerd and supervisor are killed one after
  * the other, and the boot id that the guest itself tells stays the same. At the end nothing is left.
  */
 import assert from "node:assert/strict";
@@ -65,15 +65,18 @@ describe("quickstart", { skip, timeout: 300_000 }, () => {
   });
 
   test("--dry-run says what it would do, and changes nothing", async () => {
-    const said = succeeded(await quickstart("--dry-run", "--name", platform));
+    const said = succeeded(await quickstart("--vm", "--dry-run", "--name", platform));
     assert.match(said, /system package/);
     assert.match(said, /Would then build a kernel and a root volume image/);
+    const whole = succeeded(await quickstart("--dry-run", "--name", platform));
+    assert.match(whole, /create the\ncluster 'demo' of one control plane and one worker/);
+    assert.match(whole, /kube-apiserver v1\.\d+\.\d+/);
     assert.equal((await status()).state, "absent");
     assert.deepEqual(leftoversOf(platform), []);
   });
 
   test("an option that it does not know, and a name that cannot be one, are usage errors", async () => {
-    for (const args of [["--nmae", platform], ["--name", "Not/A-Name"], ["stray"]]) {
+    for (const args of [["--nmae", platform], ["--name", "Not/A-Name"], ["stray"], ["--down", "--dry-run"]]) {
       const outcome = await quickstart(...args);
       assert.equal(outcome.code, 2, outcome.stderr);
       assert.match(outcome.stderr, /^error: /m);
@@ -83,7 +86,7 @@ describe("quickstart", { skip, timeout: 300_000 }, () => {
   });
 
   test("ends with a microVM that is ready, has an address and answers", async () => {
-    const said = succeeded(await quickstart("--name", platform));
+    const said = succeeded(await quickstart("--vm", "--name", platform));
     assert.match(said, /^hello +running +yes +\d+\.\d+\.\d+\.\d+ /m);
     assert.match(said, /^Linux hello \d+\..* GNU\/Linux$/m);
     assert.match(said, new RegExp(`npm run quickstart -- --down --name ${platform}`));
@@ -95,7 +98,7 @@ describe("quickstart", { skip, timeout: 300_000 }, () => {
   });
 
   test("again: quick, from what is there, and the guest is not touched", async () => {
-    const again = await quickstart("--name", platform);
+    const again = await quickstart("--vm", "--name", platform);
     succeeded(again);
     assert.match(again.stderr, /images \(cached\)/);
     assert.ok(again.durationMs < 40_000, `took ${again.durationMs} ms`);
@@ -130,7 +133,7 @@ describe("quickstart", { skip, timeout: 300_000 }, () => {
     ];
     process.kill(supervisor, "SIGKILL");
     assert.equal(await bootId(), guestBootId);
-    succeeded(await quickstart("--name", platform));
+    succeeded(await quickstart("--vm", "--name", platform));
     assert.notEqual(await pidOf("supervisor"), supervisor);
     assert.deepEqual([await pidOf("flintlockd"), await pidOf("containerd")], [agent, containerd]);
     await recovered(guestBootId);

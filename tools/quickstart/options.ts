@@ -5,6 +5,8 @@ import { platformPaths } from "@liquidmetal/platform";
 export interface QuickstartOptions {
   readonly down: boolean;
   readonly dryRun: boolean;
+  /** One microVM instead of a cluster. */
+  readonly vm: boolean;
   /** Name of the embedded platform (`lm up --name`). */
   readonly platform: string;
   readonly help: boolean;
@@ -12,21 +14,25 @@ export interface QuickstartOptions {
 
 export const usage = `Usage: npm run quickstart [-- OPTIONS]
 
-From nothing to a microVM that you are logged in to: installs what is missing, builds a kernel and a root
-volume as OCI images, starts the embedded host, creates one microVM through flintlock's API and logs in to it.
+From nothing to a Kubernetes cluster on microVMs: installs what is missing, compiles Kubernetes and Cluster API
+(once), builds a kernel and a node image, starts the platform with its management plane, declares a cluster of one
+control plane and one worker, follows it until both nodes are ready, and asks a web service in it. A rerun takes
+seconds, and goes on where an earlier run ended.
 
 Options:
-  --dry-run      say what would be installed and done, and do nothing
+  --vm           the short form: one microVM that you are logged in to, no cluster
+  --dry-run      say what would be installed, compiled and done, and do nothing
   --down         remove everything that the quickstart made (image cache and system packages stay)
-  --name NAME    name of the embedded platform (default: default)
+  --name NAME    name of the platform (default: default)
   -h, --help     show this help
 `;
 
-/** Throws with a message for people when an option is unknown, or the name cannot be one. */
+/** Throws with a message for people when an option is unknown, two contradict each other, or the name cannot be one. */
 export function readOptions(args: readonly string[]): QuickstartOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      vm: { type: "boolean", default: false },
       down: { type: "boolean", default: false },
       "dry-run": { type: "boolean", default: false },
       name: { type: "string", default: "default" },
@@ -34,6 +40,8 @@ export function readOptions(args: readonly string[]): QuickstartOptions {
     },
     strict: true,
   });
+  if (values.down && values["dry-run"]) throw new Error("--down and --dry-run contradict each other");
   platformPaths(values.name);
-  return { down: values.down, dryRun: values["dry-run"], platform: values.name, help: values.help };
+  const { down, vm, name: platform, help } = values;
+  return { down, dryRun: values["dry-run"], vm, platform, help };
 }

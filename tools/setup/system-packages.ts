@@ -90,6 +90,8 @@ function aptGet(args: readonly string[], onProgress: (line: string) => void): Pr
   return new Promise((resolve) => {
     const child = spawn("apt-get", ["-q", ...options.flatMap((option) => ["-o", option]), ...args], {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
+      // Ctrl-C on the terminal must not end dpkg half-way through a package: what was begun is finished.
+      detached: true,
       env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C.UTF-8" },
       timeout: installTimeoutMs,
     });

@@ -21,7 +21,10 @@ const shippedImages: string = join(import.meta.dirname, "../../../../images");
 /** Paths of all programs. Errors as `compileLocked` has them. The first time it needs a Go module proxy and some ten minutes. */
 export async function managementPrograms(request: ProgramsRequest): Promise<ManagementPrograms> {
   const found: Partial<Record<ProgramName, string>> = {};
-  for (const software of managementSoftware) Object.assign(found, await compile(software, request));
+  for (const [index, software] of managementSoftware.entries()) {
+    const report = (line: string): void => request.report(`${index + 1} of ${managementSoftware.length}: ${line}`);
+    Object.assign(found, await compile(software, { ...request, report }));
+  }
   const missing = programNames.find((name) => found[name] === undefined);
   if (missing !== undefined) throw new PlatformError("IMAGE_BUILD_FAILED", `${missing} was not compiled`);
   return found as ManagementPrograms;
