@@ -6,12 +6,16 @@ import { configKeys, keyNames } from "../../packages/host-agent/src/config/keys.
 import { publishedRecipeSchema } from "../../packages/image-builder/src/recipe-language/published-schema.ts";
 import { capmvmManifests } from "./capmvm-manifests.ts";
 import { conditionReferencePage } from "./condition-reference.ts";
+import { metricsReferencePage } from "./metrics-reference.ts";
 import { recipeReferencePage } from "./recipe-reference.ts";
 
 export interface Page {
   readonly path: string;
   readonly text: string;
 }
+
+/** Registries write their text asynchronously. */
+const metricsPage = await metricsReferencePage();
 
 export function generatedPages(): readonly Page[] {
   return [
@@ -20,6 +24,7 @@ export function generatedPages(): readonly Page[] {
     { path: "docs/schema/recipe.schema.json", text: publishedRecipeSchema() },
     { path: "docs/image-recipes.md", text: recipeReferencePage() },
     { path: "docs/capmvm-conditions.md", text: conditionReferencePage() },
+    { path: "docs/metrics.md", text: metricsPage },
     ...capmvmManifests(),
   ];
 }
