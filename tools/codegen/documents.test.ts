@@ -5,6 +5,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { clusterConditions, machineConditions, machinePoolConditions } from "../../packages/capmvm/src/api/index.ts";
+import { composeTemplates } from "../../packages/cli/src/cluster/template/compose-templates.ts";
+import { templateVariables } from "../../packages/cli/src/cluster/template/fill-in.ts";
 import { isFailure } from "../../packages/cli/src/cluster/tree/standing.ts";
 import { aliases, allCommands } from "../../packages/cli/src/commands/catalogue.ts";
 import { flagsOf } from "../../packages/cli/src/program/flag.ts";
@@ -47,6 +49,17 @@ describe("the documents", () => {
     const own = documents.filter((file) => /^docs\/[^/]+\.md$|^docs\/(guide|runbooks)\//.test(file));
     const missing = own.filter((file) => file !== "docs/README.md" && !index.includes(`](${file.slice(5)}`));
     assert.deepEqual(missing, []);
+  });
+
+  test("name every variable of the templates, and no other", async () => {
+    const ofClusterctl = ["CLUSTER_NAME", "NAMESPACE", "KUBERNETES_VERSION"];
+    ofClusterctl.push("CONTROL_PLANE_MACHINE_COUNT", "WORKER_MACHINE_COUNT");
+    const templates = [...(await composeTemplates(root)).values()];
+    const all = new Set(templates.flatMap((text) => templateVariables(text).map(({ name }) => name)));
+    const [, section = ""] = read("docs/capmvm.md").split("### Variables");
+    const rows = [...(section.split("\n## ")[0] ?? "").matchAll(/^\| (`[^|]+`) +\|/gm)];
+    const told = rows.flatMap(([, cell = ""]) => [...cell.matchAll(/`([A-Z_]+)`/g)].map(([, name = ""]) => name));
+    assert.deepEqual(told.toSorted(), [...all].filter((name) => !ofClusterctl.includes(name)).toSorted());
   });
 
   test("tell in the runbooks what to do about every reason that lasts until somebody does something", () => {
