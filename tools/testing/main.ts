@@ -1,6 +1,7 @@
 /**
  * `npm test`: everything that can be tested on this machine, tier by tier. `npm test -- unit crash` runs the named tiers only.
  * `npm run test:images` (tier `images`) builds and boots every image; with `-- --cold` from an empty cache, which is removed afterwards.
+ * `npm run test:long` (tier `long`) runs clusters for an hour or two: several control planes, upgrades, rounds of making and deleting.
  *
  * The last line says `N passed, N failed, N skipped`. Fails when anything failed and when no test ran. What a tier needs from the system is installed
  * first; a tier or test that cannot run here says so on a line of its own. Ctrl-C ends the tests, with all that they started.

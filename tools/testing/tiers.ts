@@ -44,7 +44,19 @@ const bootedImages: readonly PreparedImage[] = [
   },
 ];
 
+const longImages: readonly PreparedImage[] = [
+  ...bootedImages,
+  {
+    recipe: "node/kubernetes",
+    parameters: { kubernetes: "1.35.4" },
+    work: "compiles another version of Kubernetes; up to 15 minutes on two processors",
+  },
+];
+
 const controllers: readonly string[] = ["tests/integration/{capmvm,kubernetes,management-plane}*.test.ts"];
+
+/** A file that boots nodes of Kubernetes needs the machine for itself, and ten minutes of a quiet one: see world/machine-speed.ts. */
+const clusters: readonly string[] = ["tests/e2e/cluster*.test.ts"];
 
 export const tiers: readonly Tier[] = [
   {
@@ -73,8 +85,11 @@ export const tiers: readonly Tier[] = [
     concurrency: 3,
     timeoutMs: 900_000,
   }),
-  heavy("e2e", { images: bootedImages, timeoutMs: 900_000 }),
+  heavy("e2e", { images: bootedImages, except: clusters, timeoutMs: 900_000 }),
+  heavy("clusters", { globs: clusters, images: bootedImages, timeoutMs: 45 * 60_000 }),
   heavy("metal"),
+  // Clusters that take an hour or more memory than a small machine has: `npm run test:long`.
+  heavy("long", { images: longImages, timeoutMs: 3 * 3_600_000, onlyWhenNamed: true }),
   // Everything cold: the kernel from source, every Kubernetes version. Hours, not minutes.
   heavy("images", { needs: [...system, "kernel"], timeoutMs: 3 * 3_600_000, onlyWhenNamed: true }),
 ];
