@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,6 +64,22 @@ describe("the certificates of a plane", () => {
     await planeCertificates(directory, { alternativeNames: ["IP:10.1.2.3"] });
     assert.match((await read(made.admin)).subject, /liquidmetal-admin/);
     assert.equal((await read(made.serving)).checkIP("10.1.2.3"), "10.1.2.3");
+  });
+
+  it("are made again where key and certificate do not fit", async () => {
+    await writeFile(made.admin.key, await readFile(made.serving.key));
+    await planeCertificates(directory);
+    assert.ok((await read(made.admin)).checkPrivateKey(createPrivateKey(await readFile(made.admin.key))));
+  });
+
+  it("fit, however many make them at once", async () => {
+    const folder = join(directory, "..", "shared");
+    const all = await Promise.all([1, 2, 3, 4].map(() => planeCertificates(folder)));
+    const pairs = all.flatMap(({ serving, admin, etcd, authority }) => [serving, admin, etcd, authority]);
+    for (const pair of pairs)
+      assert.ok((await read(pair)).checkPrivateKey(createPrivateKey(await readFile(pair.key))), pair.key);
+    const [first] = all;
+    assert.ok(first && (await read(first.serving)).verify((await read(first.authority)).publicKey));
   });
 
   const contents = (): Promise<string[]> =>

@@ -1,9 +1,10 @@
 /** The supervisor as a real process with dummy units: order, restart, adoption after kill -9, replacement, stopping without a trace. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { freePorts } from "../../packages/management-plane/src/plan/ports.ts";
 import { commandLine, findByCommandLine } from "../../packages/platform/src/process/identity.ts";
@@ -85,6 +86,16 @@ describe("supervisor", { timeout: 90_000 }, () => {
       } catch {
         await new Promise<void>((resolve) => setImmediate(resolve));
       }
+    }
+  }
+
+  async function emptied(path: string, timeoutMs: number): Promise<void> {
+    const watching = watch(dirname(path));
+    try {
+      const deadline = AbortSignal.timeout(timeoutMs);
+      while (statSync(path).size > 0) await once(watching, "change", { signal: deadline });
+    } finally {
+      watching.close();
     }
   }
 
@@ -205,6 +216,22 @@ describe("supervisor", { timeout: 90_000 }, () => {
     await stop();
   });
 
+  test("the log of a unit that says much is rotated while it goes on", async () => {
+    const script = `const line = "x".repeat(1_023) + "\\n"; const say = () => { for (let i = 0; i < 512; i += 1) require("fs").writeSync(1, line); }; for (let i = 0; i < 24; i += 1) say(); require("fs").writeFileSync(${JSON.stringify(join(directory, "talks.ready"))}, ""); process.on("SIGUSR2", () => console.log("after")); setInterval(() => {}, 1e6)`;
+    const logPath = join(directory, "log", "talks.log");
+    start(plan([unit("talks", { args: ["-e", script, directory], logPath })]));
+    const status = await until(allReady, "the unit");
+    await emptied(logPath, 25_000);
+    assert.equal(statSync(`${logPath}.1`).size, 12 * 1_024 * 1_024);
+    process.kill(pidOf(status, "talks"), "SIGUSR2");
+    const deadline = AbortSignal.timeout(10_000);
+    while (readFileSync(logPath, "utf8") !== "after\n") {
+      assert.equal(deadline.aborted, false, "waited for what it says next");
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    await stop();
+  });
+
   test("one supervisor a state directory", async () => {
     start(plan([unit("only")]));
     await until(allReady, "the unit");
@@ -216,7 +243,7 @@ describe("supervisor", { timeout: 90_000 }, () => {
     start(plan([unit("bad", { program: join(directory, "nothing") }), unit("waits", { after: ["bad"] })]));
     const status = await until((seen) => (seen.units[0]?.restarts ?? 0) >= 3, "three attempts");
     assert.match(status.units[0]?.detail ?? "", /cannot be started|started again in/);
-    assert.equal(status.units[1]?.state, "waiting");
+    assert.deepEqual([status.units[1]?.state, status.units[1]?.detail], ["waiting", "waits for bad"]);
     await stop();
   });
 

@@ -5,10 +5,11 @@
  * Authorities live ten years, leaves one; a leaf is made again when less than a quarter of its time is left or its authority or names changed. The programs
  * read their files again by themselves, so that a renewal needs no restart. Keys of service accounts are never replaced: tokens in use depend on them.
  */
-import { generateKeyPairSync, X509Certificate } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, systemClock } from "@liquidmetal/foundation";
+import { alone } from "./folder-lock.ts";
 import { type CertificateRequest, type KeyPairFiles, makeCertificate } from "./openssl.ts";
 
 export interface PlaneCertificates {
@@ -53,6 +54,12 @@ export async function planeCertificates(
   options: CertificatesOptions = {},
 ): Promise<PlaneCertificates> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  const { clock = systemClock, signal } = options;
+  // Two that renew at once would leave the key of one with the certificate of the other.
+  return alone(directory, { clock, ...(signal && { signal }) }, () => ensureAll(directory, options));
+}
+
+async function ensureAll(directory: string, options: CertificatesOptions): Promise<PlaneCertificates> {
   const files = (name: string): KeyPairFiles => ({
     certificate: join(directory, `${name}.crt`),
     key: join(directory, `${name}.key`),
@@ -104,8 +111,9 @@ async function ensure(
 
 async function isGood(files: KeyPairFiles, request: CertificateRequest, nowMs: number): Promise<boolean> {
   try {
-    await access(files.key);
     const certificate = new X509Certificate(await readFile(files.certificate));
+    // They are renamed one after the other: a crash between the two leaves a pair that does not fit.
+    if (!certificate.checkPrivateKey(createPrivateKey(await readFile(files.key)))) return false;
     const [from, to] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)];
     if (nowMs < from || nowMs > to - (to - from) * renewalShare) return false;
     if (request.authority !== undefined) {

@@ -1,5 +1,6 @@
 /**
  * An HTTP proxy that knows one method, CONNECT, and few destinations. Answers 403 for others, 502 and 504 when nobody answers there, 503 when it is full.
+ * GET /healthz tells who it is: a program that took its port is not taken for it.
  *
  * Source: RFC 9110, section 9.3.6.
  */
@@ -12,6 +13,8 @@ import { join, keepAliveMs } from "./joined-sockets.ts";
 
 export interface ConnectProxyOptions {
   readonly rules: DestinationRules;
+  /** What `GET /healthz` answers; absent = nothing but CONNECT is known. */
+  readonly identity?: string;
   /** Pairs of connections at once. Default 512. */
   readonly limit?: number;
   /** Milliseconds. Default 10,000. */
@@ -27,7 +30,11 @@ export function connectProxy(options: ConnectProxyOptions): Server {
   let pairs = 0;
   const server = createServer({ maxHeaderSize: maxHeaderBytes, requestTimeout: requestMs, headersTimeout: requestMs });
   server.maxConnections = limit * 2;
-  server.on("request", (_request, response) => {
+  server.on("request", (request, response) => {
+    if (options.identity !== undefined && request.method === "GET" && request.url === "/healthz") {
+      response.writeHead(200, { connection: "close", "content-type": "text/plain" }).end(`${options.identity}\n`);
+      return;
+    }
     response.writeHead(405, { allow: "CONNECT", connection: "close", "content-type": "text/plain" });
     response.end("this proxy knows CONNECT only\n");
   });

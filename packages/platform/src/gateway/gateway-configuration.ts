@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 
 export interface GatewayConfiguration {
+  /** Told to whoever asks how it is. */
+  readonly identity: string;
   /** Of the outer one, on 127.0.0.1. */
   readonly port: number;
   /** Unix socket between the two: a CONNECT proxy to the API server and the guests. */

@@ -7,7 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { askHttp } from "../process/http-probe.ts";
-import { takesConnections } from "../process/listening.ts";
 import { connectProxy } from "./connect-proxy.ts";
 import { isAllowed, parseDestination } from "./destinations.ts";
 import { forwarder } from "./forwarder.ts";
@@ -206,7 +205,17 @@ describe("gateway", () => {
     assert.equal(await askHttp({ url }, 5_000), "ready");
     assert.equal(await askHttp({ url: "http://127.0.0.1:1/", proxySocket: path }, 5_000), "nobody listens there");
     assert.match(await askHttp({ url, proxySocket: join(directory, "none") }, 5_000), /the gateway cannot be asked/);
-    assert.equal(await takesConnections({ path }, 1_000), true);
-    assert.equal(await takesConnections({ path: join(directory, "none") }, 1_000), false);
+  });
+
+  test("tells who it is, through its other half too, so that nobody else at its port is taken for it", async () => {
+    const path = join(directory, "gateway.sock");
+    await listen(connectProxy({ identity: "gateway of here", rules: { loopbackPorts: [] } }), path);
+    const port = await listen(forwarder({ socketPath: path }), 0);
+    const url = `http://127.0.0.1:${port}/healthz`;
+    const inside = { url: "http://localhost/healthz", socket: path };
+    assert.equal(await askHttp({ ...inside, says: "gateway of here" }, 5_000), "ready");
+    assert.equal(await askHttp({ url, says: "gateway of here" }, 5_000), "ready");
+    assert.equal(await askHttp({ url, says: "gateway of there" }, 5_000), "another program answers there");
+    assert.equal(await askHttp({ ...inside, url: "http://localhost/other" }, 5_000), "this proxy knows CONNECT only");
   });
 });

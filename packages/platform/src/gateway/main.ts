@@ -26,10 +26,10 @@ for (const name of ["SIGTERM", "SIGINT"] as const) {
 flushCompileCache();
 
 async function inside(chosen: GatewayConfiguration): Promise<readonly Server[]> {
-  const { bridge, apiServerPort, probePorts, socket, probeSocket, agentPort, agentSocket } = chosen;
+  const { identity, bridge, apiServerPort, probePorts, socket, probeSocket, agentPort, agentSocket } = chosen;
   const probes = connectProxy({ rules: { loopbackPorts: probePorts } });
   const agent = forwarder({ socketPath: agentSocket });
-  const proxy = connectProxy({ rules: { loopbackPorts: [apiServerPort], bridge } });
+  const proxy = connectProxy({ identity, rules: { loopbackPorts: [apiServerPort], bridge } });
   await listen(probes, { path: probeSocket });
   await listen(agent, { host: "127.0.0.1", port: agentPort });
   // The last one: by it is seen that all are there.

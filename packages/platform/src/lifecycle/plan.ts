@@ -145,11 +145,12 @@ export async function containerdProgramVersion(program: string): Promise<string>
   }
 }
 
-/** The last lines of a log, for an error's text. */
+/** The last lines of a log that say something, for an error's text: where in a program it happened is for its makers. */
 export async function logTail(path: string, lines = 5): Promise<string> {
   try {
     const text = await readFile(path, "utf8");
-    return text.trimEnd().split("\n").slice(-lines).join("\n");
+    const said = text.split("\n").filter((line) => line.trim() !== "" && !/^\s+at /.test(line));
+    return said.slice(-lines).join("\n");
   } catch {
     return "";
   }

@@ -7,6 +7,7 @@ import type { PlatformPaths } from "../paths.ts";
 import { planePaths } from "../plane/plane-paths.ts";
 import { keptSoftware } from "../plane/plane-software.ts";
 import { planeHealth } from "../plane/plane-status.ts";
+import { planePartNames } from "../plane/plane-units.ts";
 import { agentVersion, containerdVersion, isServing } from "../process/grpc-probe.ts";
 import { proportionalMemoryBytes, usageOf } from "../process/identity.ts";
 import { liveProcess, ProcessRecords } from "../process/record.ts";
@@ -130,13 +131,13 @@ async function partsOf(
   ];
 }
 
-/** Parts that ought to run, as the plan says; without one the platform is down. */
+/** Parts that ought to run, as the plan says; without one the platform is down, and so is each of them. */
 async function planeParts(
   paths: PlatformPaths,
   supervisor: SupervisorStatus | undefined,
 ): Promise<readonly PartStatus[]> {
   const plan = currentPlan(paths);
-  if (plan === undefined) return [];
+  if (plan === undefined) return planePartNames.map((name) => unit(paths, name, supervisor, false, null));
   const health = await planeHealth(plan, planeTimeoutMs);
   return health.map(({ unit: { name, version }, healthy, problem }) => {
     const part = unit(paths, name, supervisor, healthy, version ?? null);

@@ -1,6 +1,5 @@
 /** How the parts of the management plane are: asked by the same question by which the supervisor saw that they are ready. */
 import { askHttp } from "../process/http-probe.ts";
-import { takesConnections } from "../process/listening.ts";
 import type { SupervisorPlan, Unit } from "../supervisor/plan.ts";
 
 export interface UnitHealth {
@@ -23,7 +22,5 @@ export async function planeHealth(plan: SupervisorPlan, timeoutMs: number): Prom
 
 async function ask({ readiness }: Unit, timeoutMs: number): Promise<string> {
   if (readiness.kind === "http") return askHttp(readiness, timeoutMs);
-  if (readiness.kind === "listens")
-    return (await takesConnections(readiness.at, timeoutMs)) ? "ready" : "it takes no connections";
   return "ready";
 }

@@ -6,6 +6,12 @@ import { nodeFlags, programPath } from "../program-location.ts";
 import type { Unit } from "../supervisor/plan.ts";
 import type { PlanePaths } from "./plane-paths.ts";
 
+/** In the order of starting. */
+export const planePartNames: readonly string[] = [
+  ...["gateway-inside", "gateway", "etcd", "kube-apiserver", "kube-controller-manager", "plane-keeper"],
+  ...["cluster-api", "kubeadm-bootstrap", "kubeadm-control-plane", "capmvm"],
+];
+
 export interface PlaneUnitOptions {
   readonly paths: PlatformPaths;
   readonly plane: PlanePaths;
@@ -47,10 +53,17 @@ export function planUnit(
 
 /** Both halves of the gateway. The inner one needs the namespace, and so flintlockd, which makes it. */
 export function gatewayUnits(
-  { port, inputs, version }: { readonly port: number; readonly inputs: string; readonly version: string },
+  gateway: {
+    readonly port: number;
+    /** What it tells when it is asked who it is. */
+    readonly identity: string;
+    readonly inputs: string;
+    readonly version: string;
+  },
   options: PlaneUnitOptions,
 ): readonly Unit[] {
   const { plane } = options;
+  const { port, identity, inputs, version } = gateway;
   const half = (side: "inside" | "outside"): Omit<Unit, "after" | "readiness"> => ({
     ...common(side === "inside" ? "gateway-inside" : "gateway", options),
     program: process.execPath,
@@ -63,11 +76,15 @@ export function gatewayUnits(
   });
   const { networkNamespace: _, ...outside } = half("outside");
   return [
-    { ...half("inside"), after: ["flintlockd"], readiness: { kind: "listens", at: { path: plane.gatewaySocket } } },
+    {
+      ...half("inside"),
+      after: ["flintlockd"],
+      readiness: { kind: "http", url: "http://localhost/healthz", socket: plane.gatewaySocket, says: identity },
+    },
     {
       ...outside,
       after: ["gateway-inside"],
-      readiness: { kind: "listens", at: { host: "127.0.0.1", port } },
+      readiness: { kind: "http", url: `http://127.0.0.1:${port}/healthz`, says: identity },
     },
   ];
 }

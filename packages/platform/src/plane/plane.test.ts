@@ -46,11 +46,11 @@ describe("units of the management plane", () => {
   });
 
   test("only one half of the gateway is in the namespace", () => {
-    const [inside, outside] = gatewayUnits({ port: 20_000, inputs: "", version: "v1" }, options);
+    const [inside, outside] = gatewayUnits({ port: 20_000, identity: "me", inputs: "", version: "v1" }, options);
     assert.equal(inside?.networkNamespace, "lm-x");
     assert.deepEqual(inside?.after, ["flintlockd"]);
     assert.equal(outside?.networkNamespace, undefined);
-    assert.deepEqual(outside?.readiness, { kind: "listens", at: { host: "127.0.0.1", port: 20_000 } });
+    assert.deepEqual(outside?.readiness, { kind: "http", url: "http://127.0.0.1:20000/healthz", says: "me" });
   });
 
   test("know the guests' bridge by the name that the network gives it", () => {

@@ -60,7 +60,9 @@ export async function preparePlane(options: PreparePlaneOptions): Promise<readon
   });
   if (!namespaced) await closePlanePorts(paths, embedded.openPorts(ports));
   const unitOptions: PlaneUnitOptions = { paths, plane, namespaced, environment };
+  const identity = `gateway of ${paths.runDirectory}`;
   const gateway: GatewayConfiguration = {
+    identity,
     port,
     socket: plane.gatewaySocket,
     probeSocket: plane.probeSocket,
@@ -110,7 +112,7 @@ export async function preparePlane(options: PreparePlaneOptions): Promise<readon
   );
   const first = units.findIndex(({ after }) => after.includes(embedded.keeperName));
   return [
-    ...gatewayUnits({ port, inputs: build + gatewayText, version: own }, unitOptions),
+    ...gatewayUnits({ port, identity, inputs: build + gatewayText, version: own }, unitOptions),
     ...units.slice(0, first),
     keeperUnit,
     ...units.slice(first),

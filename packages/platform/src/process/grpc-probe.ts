@@ -2,6 +2,9 @@
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectSocket } from "node:net";
 
+/** Timers may be early by a little. */
+const timerGrainMs = 2;
+
 /** Calls `path` with an empty message, with an access token where the server wants one. Resolves with the bytes of the answer, or `undefined` when there is none within the deadline. */
 export function emptyCall(
   socketPath: string,
@@ -51,6 +54,13 @@ export async function containerdVersion(socketPath: string, timeoutMs: number): 
 export async function isServing(socketPath: string, timeoutMs: number): Promise<boolean> {
   const answer = await emptyCall(socketPath, "/grpc.health.v1.Health/Check", timeoutMs);
   return answer !== undefined && answer[0] === 0x08 && answer[1] === 1;
+}
+
+/** True when somebody holds the socket and says nothing at all, not even no, within the time. */
+export async function saysNothing(socketPath: string, timeoutMs: number): Promise<boolean> {
+  const startedMs = performance.now();
+  const answer = await emptyCall(socketPath, "/grpc.health.v1.Health/Check", timeoutMs);
+  return answer === undefined && performance.now() - startedMs >= timeoutMs - timerGrainMs;
 }
 
 /** The version that flintlock's ServerInfo tells. */

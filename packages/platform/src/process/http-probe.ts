@@ -7,6 +7,10 @@ import { connect as connectTls } from "node:tls";
 
 export interface HttpProbe {
   readonly url: string;
+  /** Unix socket that is asked, rather than what the URL names. */
+  readonly socket?: string;
+  /** What a good answer says; absent = any with status 200 is good. */
+  readonly says?: string;
   /** Of the proxy through which it is asked; absent = directly. */
   readonly proxySocket?: string;
   /** PEM files, for https. */
@@ -63,7 +67,7 @@ function ask(probe: HttpProbe, url: URL, socket: Socket | undefined, signal: Abo
     ...tls,
     // An agent would make a connection of its own.
     ...(socket === undefined
-      ? { agent: false as const }
+      ? { agent: false as const, ...(probe.socket !== undefined && { socketPath: probe.socket }) }
       : {
           createConnection: () => (secure ? connectTls({ socket, ...tls, host: url.hostname }) : socket),
         }),
@@ -77,7 +81,9 @@ function ask(probe: HttpProbe, url: URL, socket: Socket | undefined, signal: Abo
       response.once("error", reject);
       response.once("end", () => {
         socket?.destroy();
-        resolve(response.statusCode === 200 ? "ready" : said(response.statusCode ?? 0, text));
+        if (response.statusCode !== 200) resolve(said(response.statusCode ?? 0, text));
+        else
+          resolve(probe.says === undefined || text.trim() === probe.says ? "ready" : "another program answers there");
       });
     });
     request.once("error", (error) => {

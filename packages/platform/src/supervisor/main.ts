@@ -3,7 +3,9 @@
  *
  * SIGTERM ends the supervisor alone: what it runs lives on, and the next supervisor takes it over.
  */
+import { writeFileSync } from "node:fs";
 import { flushCompileCache } from "node:module";
+import { dirname, join } from "node:path";
 import { systemClock, systemEntropy } from "@liquidmetal/foundation";
 import { serveControl } from "./control-server.ts";
 import { takeLock } from "./lock.ts";
@@ -24,6 +26,9 @@ if (lock === undefined) {
   process.stderr.write(`another supervisor holds ${plan.lockFile}\n`);
   process.exit(lockedExitCode);
 }
+// For whoever looks whether it lives: liquidmetal-watch.service. Stays when it is killed, and when it leaves to be replaced.
+const pidFile = join(dirname(plan.socket), "supervisor.pid");
+writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
 const supervisor = new Supervisor(plan, systemClock, systemEntropy);
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => supervisor.leave());
 process.on("SIGHUP", () => undefined);

@@ -3,15 +3,11 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { HttpProbe } from "../process/http-probe.ts";
 
-/** How it is seen that a unit works. `running`: being there is enough. `listens`: somebody takes a connection. `http`: it answers 200. */
+/** How it is seen that a unit works. `running`: being there is enough. `http`: it answers 200. */
 export type Readiness =
   | { readonly kind: "containerd"; readonly socket: string }
   | { readonly kind: "agent"; readonly socket: string }
   | { readonly kind: "file"; readonly path: string }
-  | {
-      readonly kind: "listens";
-      readonly at: { readonly path: string } | { readonly host: string; readonly port: number };
-    }
   | ({ readonly kind: "http" } & HttpProbe)
   | { readonly kind: "running" };
 
@@ -49,7 +45,7 @@ export interface SupervisorPlan {
   /** First delay of the restart back-off, and the longest, milliseconds. */
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
-  /** A unit that is asked over HTTP and says nothing at all for so long is ended, and started again. Milliseconds; default 180,000. */
+  /** A unit that takes questions and says nothing at all for so long is ended, and started again. Milliseconds; default 180,000. */
   readonly silenceLimitMs?: number;
 }
 

@@ -4,7 +4,7 @@ import { terminate } from "../process/ending.ts";
 import { rotateLog } from "../process/log-file.ts";
 import { liveProcess, ProcessRecords } from "../process/record.ts";
 import { planFingerprint, type SupervisorPlan, type Unit } from "./plan.ts";
-import type { SupervisorStatus } from "./status.ts";
+import type { SupervisorStatus, UnitStatus } from "./status.ts";
 import { UnitRunner } from "./unit-runner.ts";
 
 const logLookMs = 10_000;
@@ -76,8 +76,15 @@ export class Supervisor {
       planFingerprint: planFingerprint(this.#plan),
       startedAtMs: this.#startedAtMs,
       stopping: this.#stopping,
-      units: this.#runners.map((runner) => runner.status()),
+      units: this.#runners.map((runner) => this.#told(runner)),
     };
+  }
+
+  #told(runner: UnitRunner): UnitStatus {
+    const status = runner.status();
+    if (status.state !== "waiting") return status;
+    const missing = this.#runners.filter(({ unit, wasReady }) => runner.unit.after.includes(unit.name) && !wasReady);
+    return { ...status, detail: `waits for ${missing.map(({ unit }) => unit.name).join(", ")}` };
   }
 
   /** Ends all units, the last started first. */

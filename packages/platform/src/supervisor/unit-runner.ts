@@ -9,10 +9,9 @@ import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { backoffDelayMs, type Clock, type Entropy, sleep } from "@liquidmetal/foundation";
 import { ended, terminate } from "../process/ending.ts";
-import { containerdVersion, isServing } from "../process/grpc-probe.ts";
+import { containerdVersion, isServing, saysNothing } from "../process/grpc-probe.ts";
 import { askHttp, silent } from "../process/http-probe.ts";
 import { bootId, identify, isAlive, type ProcessIdentity, tokenVariable } from "../process/identity.ts";
-import { takesConnections } from "../process/listening.ts";
 import { openLog } from "../process/log-file.ts";
 import { liveProcess, type ProcessRecords } from "../process/record.ts";
 import { fingerprintOf, type Unit } from "./plan.ts";
@@ -48,6 +47,7 @@ export class UnitRunner {
   #restarts = 0;
   #failures = 0;
   #detail = "";
+  #wasReady = false;
   readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
   constructor(options: UnitRunnerOptions) {
@@ -56,6 +56,10 @@ export class UnitRunner {
 
   get unit(): Unit {
     return this.#options.unit;
+  }
+
+  get wasReady(): boolean {
+    return this.#wasReady;
   }
 
   /** Resolves when the unit was ready for the first time. */
@@ -84,6 +88,7 @@ export class UnitRunner {
       try {
         const identity = await this.#takeOverOrStart();
         await this.#awaitReady(identity, signal);
+        this.#wasReady = true;
         this.#become("ready", "");
         this.#ready.resolve();
         await this.#untilEndedOrSilent(identity, signal);
@@ -212,16 +217,28 @@ export class UnitRunner {
   /** Resolves when nothing came for too long. */
   async #silence(signal: AbortSignal): Promise<string> {
     const { clock, silenceLimitMs } = this.#options;
-    const { readiness } = this.unit;
+    const lookMs = silenceLimitMs / looksPerSilence;
     let heardMs = clock.monotonicMs();
     for (;;) {
-      await sleep(clock, silenceLimitMs / looksPerSilence, signal);
-      if (readiness.kind !== "http") continue;
+      await sleep(clock, lookMs, signal);
       // The look itself may take its time: a machine that slept, or stood still, is no silence of the unit.
       const askedMs = clock.monotonicMs();
-      if ((await askHttp(readiness, silenceLimitMs / looksPerSilence)) !== silent) heardMs = clock.monotonicMs();
+      if (!(await this.#isSilent(lookMs))) heardMs = clock.monotonicMs();
       else if (clock.monotonicMs() - askedMs > silenceLimitMs / 2) heardMs = clock.monotonicMs();
       if (clock.monotonicMs() - heardMs >= silenceLimitMs) return "it is silent";
+    }
+  }
+
+  async #isSilent(timeoutMs: number): Promise<boolean> {
+    const { readiness } = this.unit;
+    switch (readiness.kind) {
+      case "containerd":
+      case "agent":
+        return saysNothing(readiness.socket, timeoutMs);
+      case "http":
+        return (await askHttp(readiness, timeoutMs)) === silent;
+      default:
+        return false;
     }
   }
 
@@ -234,8 +251,6 @@ export class UnitRunner {
         return isServing(readiness.socket, probeTimeoutMs);
       case "file":
         return existsSync(readiness.path);
-      case "listens":
-        return takesConnections(readiness.at, probeTimeoutMs);
       case "http":
         return this.#says(await askHttp(readiness, httpTimeoutMs));
       case "running":
