@@ -5,8 +5,8 @@
  */
 import { join } from "node:path";
 import { managementPrograms } from "@liquidmetal/management-plane";
-import { readChoices, writeChoices } from "./cluster-choices.ts";
-import { buildImages, importImages } from "./images.ts";
+import { type ClusterChoices, readChoices, writeChoices } from "./cluster-choices.ts";
+import { type BuiltImage, buildImages, importImages } from "./images.ts";
 import { Kubectl } from "./kubectl.ts";
 import { machineFacts, type NodeSizes, nodeSizes, whatIsShort } from "./machine-size.ts";
 import { nextStepsOfCluster } from "./next-steps.ts";
@@ -19,34 +19,41 @@ import { askWeb, deployWeb, execArguments, throughApiServerArguments } from "./w
 const cluster = "demo";
 
 export async function bringUpCluster(walk: Walk): Promise<void> {
-  const choicesFile = join(walk.paths.stateDirectory, "quickstart.json");
-  const before = readChoices(choicesFile);
+  const before = readChoices(choicesFile(walk));
   // What runs already has its room.
   if (before === undefined) await walk.stage("This machine has room", () => requireRoom(walk));
   await installMissing(walk, ["run", "images", "builds"]);
   await compilePrograms(walk);
-  const built = await buildImages(walk, "Kernel and node image", clusterRecipes);
-  await walk.stage("Platform with management plane (lm up --management-plane)", (_stage, report) =>
-    walk.lm(["up", "--management-plane"], { onLine: report }),
-  );
-  const state = await stateOfCluster(walk);
+  // On a rerun there is often nothing to build.
+  if (before !== undefined) await bringUpPlatform(walk);
+  const state = before === undefined ? undefined : await stateOfCluster(walk);
   if (state !== "ready") {
-    await importImages(walk, built);
-    const [kernel, node] = built;
-    if (kernel === undefined || node === undefined) throw new Error("an image was not built");
-    const choices = (state === undefined ? undefined : before) ?? {
-      arguments: createArguments({
-        kernel: kernel.reference,
-        node: node.reference,
-        sizes: nodeSizes(machineFacts("/")),
-      }),
-    };
-    writeChoices(choicesFile, choices);
-    await walk.shown(`Cluster ${cluster}: one control plane, one worker`, () =>
-      walk.lm(choices.arguments, { shown: true }),
-    );
+    const images = await buildImages(walk, "Kernel and node image", clusterRecipes);
+    if (before === undefined) await bringUpPlatform(walk);
+    await importImages(walk, images);
+    await makeCluster(walk, images, state === undefined ? undefined : before);
   }
   await useCluster(walk);
+}
+
+const choicesFile = (walk: Walk): string => join(walk.paths.stateDirectory, "quickstart.json");
+
+function bringUpPlatform(walk: Walk): Promise<string> {
+  return walk.stage("Platform (lm up --management-plane)", (_stage, report) =>
+    walk.lm(["up", "--management-plane"], { onLine: report }),
+  );
+}
+
+/** `before`: what the one that is there was asked for with. */
+async function makeCluster(walk: Walk, images: readonly BuiltImage[], before?: ClusterChoices): Promise<void> {
+  const [kernel, node] = images.map(({ reference }) => reference);
+  if (kernel === undefined || node === undefined) throw new Error("an image was not built");
+  const sizes = nodeSizes(machineFacts(walk.paths.stateDirectory));
+  const choices = before ?? { arguments: createArguments({ kernel, node, sizes }) };
+  writeChoices(choicesFile(walk), choices);
+  await walk.shown(`Cluster ${cluster}: one control plane, one worker`, () =>
+    walk.lm(choices.arguments, { shown: true }),
+  );
 }
 
 async function requireRoom(walk: Walk): Promise<void> {
@@ -94,7 +101,7 @@ export function createArguments({ kernel, node, sizes }: Wanted): readonly strin
     ...["cluster", "create", cluster, "-n", "default", "--control-plane-count", "1", "--worker-count", "1"],
     ...["--image", node, "--kernel", kernel, "--vcpu", String(vcpu)],
     ...["--control-plane-memory", String(controlPlaneMemoryMiB), "--worker-memory", String(workerMemoryMiB)],
-    ...["--wait", "--timeout", "20m"],
+    ...["--wait", "--timeout", "25m"],
   ];
 }
 

@@ -75,17 +75,24 @@ function takeDown(walk: Walk): Promise<string> {
   );
 }
 
-/** Aborted by the first signal; the second ends this program at once. */
+/** npm hands on what the terminal has said already: within this time it is the same one. */
+const sameSignalMs = 500;
+
+/** Aborted by the first signal. The second ends this program at once; the command that runs goes on ending cleanly by itself. */
 function interruption(): AbortSignal {
   const controller = new AbortController();
+  let firstMs = 0;
   for (const [signal, exitCode] of [
     ["SIGINT", 130],
     ["SIGTERM", 143],
     ["SIGHUP", 129],
   ] as const) {
     process.on(signal, () => {
-      // npm hands on what the terminal has said already.
-      if (controller.signal.aborted) return;
+      if (controller.signal.aborted) {
+        if (performance.now() - firstMs > sameSignalMs) process.exit(exitCode);
+        return;
+      }
+      firstMs = performance.now();
       controller.abort(new Interrupted(exitCode));
       process.stderr.write("\nending; what runs now is ended cleanly\n");
     });

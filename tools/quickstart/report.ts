@@ -10,7 +10,10 @@ export function reporter(stage: Stage, live: boolean = isLive(process.stderr)): 
     if (text === "") return;
     if (!live) {
       // apt's lines name a package each.
-      const kind = text.replace(/^\d+ %:.*/, "%").replace(/[\d.]+/g, "#");
+      const kind = text
+        .replace(/^\d+ %:.*/, "%")
+        .replace(/\S+(?=: resolving )/, "#")
+        .replace(/[\d.]+/g, "#");
       if (kind === "%" || /^[✓✗-] /.test(text) || /^(error|hint):/.test(text) || seen.has(kind)) return;
       seen.add(kind);
     }

@@ -11,7 +11,7 @@ import { clusterTree, firstReason } from "./tree/cluster-tree.ts";
 import type { TreeNode } from "./tree/tree-node.ts";
 
 /**
- * `available`: as large as asked, all up to date, every Node ready. `control plane`: that one alone, and of `version`. `gone`: the Cluster is not there any more.
+ * `available`: as large as asked and not larger, all up to date, every Node ready. `control plane`: that one alone, and of `version`. `gone`: the Cluster is not there any more.
  */
 export type ClusterGoal = "available" | "control plane" | "gone";
 
@@ -81,8 +81,13 @@ export async function waitForCluster(
   }
 }
 
-/** Everything that was asked for is there: replicas, versions, Nodes. What the controllers have not looked at yet does not count. */
-export function isAvailable({ cluster, controlPlane, machineDeployments, machinePools }: ClusterObjects): boolean {
+/**
+ * Everything that was asked for is there: replicas, versions, Nodes; and what was replaced or is too many is gone, which Cluster API's own counts leave out.
+ * What the controllers have not looked at yet does not count.
+ */
+export function isAvailable(objects: ClusterObjects): boolean {
+  const { cluster, controlPlane, machineDeployments, machinePools, machines } = objects;
+  if (machines.some(({ metadata }) => metadata?.deletionTimestamp !== undefined)) return false;
   const available = cluster?.status?.conditions?.find(({ type }) => type === "Available");
   if (cluster === undefined || cluster.metadata?.deletionTimestamp !== undefined) return false;
   if (available?.status !== "True" || available.observedGeneration !== cluster.metadata?.generation) return false;

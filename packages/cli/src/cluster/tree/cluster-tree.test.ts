@@ -192,22 +192,32 @@ describe("available", () => {
   for (const [moment, expected] of moments)
     test(`${moment}: ${expected}`, () => assert.equal(isAvailable(recordedCluster(moment)), expected));
 
+  /** Of this generation, of which the controllers have seen the second. */
+  const at = (generation: number): ClusterObjects =>
+    recordedCluster("available", (all) => ({
+      ...all,
+      clusters: saying(all.clusters, "Available", { observedGeneration: 2 }).map((each) => ({
+        ...each,
+        metadata: { ...each.metadata, generation },
+      })),
+      machineDeployments: all.machineDeployments.map((each) => ({
+        ...each,
+        metadata: { ...each.metadata, generation: 1 },
+      })),
+      controlPlanes: all.controlPlanes.map((each) => ({ ...each, metadata: { ...each.metadata, generation: 1 } })),
+    }));
+
   test("only once the controllers have looked at what was asked for last", () => {
-    const at = (generation: number): ClusterObjects =>
-      recordedCluster("available", (all) => ({
-        ...all,
-        clusters: saying(all.clusters, "Available", { observedGeneration: 2 }).map((each) => ({
-          ...each,
-          metadata: { ...each.metadata, generation },
-        })),
-        machineDeployments: all.machineDeployments.map((each) => ({
-          ...each,
-          metadata: { ...each.metadata, generation: 1 },
-        })),
-        controlPlanes: all.controlPlanes.map((each) => ({ ...each, metadata: { ...each.metadata, generation: 1 } })),
-      }));
     assert.equal(isAvailable(at(2)), true);
     assert.equal(isAvailable(at(3)), false);
+  });
+
+  test("only once the machines that were replaced are gone", () => {
+    const available = at(2);
+    const [replaced, ...others] = available.machines;
+    assert.ok(replaced !== undefined && isAvailable(available));
+    const deleting = { ...replaced, metadata: { ...replaced.metadata, deletionTimestamp: "2026-11-01T00:00:00Z" } };
+    assert.equal(isAvailable({ ...available, machines: [deleting, ...others] }), false);
   });
 });
 
