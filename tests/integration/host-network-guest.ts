@@ -1,8 +1,9 @@
 /** Stand-ins for guests: a namespace each, joined to the bridge by a veth that bears the name and alias of a tap of ours. */
-import { type ExecFileSyncOptions, execFileSync } from "node:child_process";
+import { type ExecFileSyncOptions, execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { unwrap } from "@liquidmetal/foundation";
 import type { InterfaceRequest, MadeInterface } from "@liquidmetal/microvm";
 import type { RealWorld } from "./host-network-world.ts";
@@ -44,11 +45,11 @@ export class Guest {
   }
 
   /** A machine on the bridge that the platform knows nothing of. */
-  static stranger(world: RealWorld, mac: string): Guest {
+  static stranger(world: RealWorld, mac: string, bridge: string = bridgeOf(world)): Guest {
     const nobody = { uid: "nobody", interface: { deviceId: "eth0", type: "tap" } } as const;
     const guest = new Guest(world, nobody, { hostDevice: `lms${randomBytes(4).toString("hex")}` } as MadeInterface);
     guest.plug(guest.made.hostDevice, mac);
-    world.ip("link", "set", "dev", guest.made.hostDevice, "master", bridgeOf(world), "up");
+    world.ip("link", "set", "dev", guest.made.hostDevice, "master", bridge, "up");
     return guest;
   }
 
@@ -62,6 +63,15 @@ export class Guest {
 
   pings(address: string, source?: string): boolean {
     return this.can("busybox", "ping", "-c", "1", "-W", "1", ...(source === undefined ? [] : ["-I", source]), address);
+  }
+
+  /** Like `pings`, with others at the same time. */
+  async reaches(address: string): Promise<boolean> {
+    const words = ["netns", "exec", this.namespace, "busybox", "ping", "-c", "1", "-W", "1", address];
+    return await promisify(execFile)("ip", words, { timeout: 15_000 }).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Takes the address and the route that the platform gave, without asking DHCP. */

@@ -15,7 +15,8 @@ export interface RealWorld {
   readonly network: LinuxHostNetwork;
   readonly spawner: DirectSpawner;
   readonly settings: Map<string, string>;
-  restarted(): LinuxHostNetwork;
+  /** Another agent over the same host, that knows nothing yet; with other options where they are given. */
+  restarted(options?: Partial<LinuxHostNetworkOptions>): LinuxHostNetwork;
   /** Runs `ip` in the namespace. */
   ip(...args: readonly string[]): string;
   close(): Promise<void>;
@@ -33,6 +34,7 @@ export function whyNotHere(): string | undefined {
 export function realWorld(
   options: Partial<LinuxHostNetworkOptions> = {},
   egress: "allow" | "deny" = "deny",
+  floatingAddresses = 0,
 ): RealWorld {
   const platform = `t${randomBytes(4).toString("hex")}`;
   const namespace = options.networkNamespace ?? `lm-${platform}`;
@@ -40,19 +42,20 @@ export function realWorld(
   chmodSync(directory, 0o755);
   const settings = new Map<string, string>();
   const spawner = new DirectSpawner();
-  const open = (): LinuxHostNetwork =>
+  const open = (others: Partial<LinuxHostNetworkOptions>): LinuxHostNetwork =>
     new LinuxHostNetwork({
       platform,
       spawner,
       clock: systemClock,
       settings: { get: (key) => settings.get(key), set: (key, value) => void settings.set(key, value) },
       networkNamespace: namespace,
-      embedded: { egress, stateDirectory: join(directory, "dns") },
+      embedded: { egress, floatingAddresses, stateDirectory: join(directory, "dns") },
       ...options,
+      ...others,
     });
   const opened: LinuxHostNetwork[] = [];
-  const restarted = (): LinuxHostNetwork => {
-    const network = open();
+  const restarted = (others: Partial<LinuxHostNetworkOptions> = {}): LinuxHostNetwork => {
+    const network = open(others);
     opened.push(network);
     return network;
   };

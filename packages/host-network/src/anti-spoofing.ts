@@ -13,6 +13,8 @@ export interface GuestPort {
   readonly mac: string;
   /** CIDR or plain; empty = unknown, only the hardware address is held to. */
   readonly addresses: readonly string[];
+  /** Guests meet guests of their own group. Absent = without a group. */
+  readonly group?: string;
 }
 
 /** Name of the platform's nftables tables. A hyphen is no letter of an nftables name. */
@@ -83,26 +85,31 @@ export function antiSpoofingRemoval(platform: string): string {
   return `add table bridge ${tableName(platform)}\ndelete table bridge ${tableName(platform)}\n`;
 }
 
-/** Elements of a tap whose addresses nobody remembers, out of `nft -j list table bridge …`. */
+/** Elements of a tap whose addresses nobody remembers, out of `nft -j list table bridge …`. The deletions are safe to repeat. */
 export function strayElements(platform: string, tap: string, listing: string): string {
   const parsed = JSON.parse(listing) as { readonly nftables?: readonly Readonly<Record<string, unknown>>[] };
   const table = `bridge ${tableName(platform)}`;
   const deletions: string[] = [];
   for (const entry of parsed.nftables ?? []) {
-    const set = entry["set"] as { readonly name?: string; readonly elem?: readonly unknown[] } | undefined;
+    const set = (entry["set"] ?? entry["map"]) as
+      | { readonly name?: string; readonly elem?: readonly unknown[] }
+      | undefined;
     for (const element of set?.elem ?? []) {
-      const parts = elementParts(element);
-      if (parts[0] === tap)
-        deletions.push(`delete element ${table} ${set?.name ?? ""} { ${[`"${tap}"`, ...parts.slice(1)].join(" . ")} }`);
+      const { parts, join } = elementParts(element);
+      if (!parts.includes(tap)) continue;
+      const text = `${set?.name ?? ""} { ${parts.map((part) => (part === tap ? `"${tap}"` : part)).join(join)} }`;
+      deletions.push(`add element ${table} ${text}`, `delete element ${table} ${text}`);
     }
   }
   return deletions.length === 0 ? "" : `${deletions.join("\n")}\n`;
 }
 
-function elementParts(element: unknown): readonly string[] {
-  if (typeof element === "string") return [element];
+/** Of a set a word or a concatenation of words, of a map a pair. */
+function elementParts(element: unknown): { readonly parts: readonly string[]; readonly join: " . " | " : " } {
+  if (typeof element === "string") return { parts: [element], join: " . " };
+  if (Array.isArray(element)) return { parts: element.map(String), join: " : " };
   const concat = (element as { readonly concat?: readonly unknown[] } | null)?.concat;
-  return Array.isArray(concat) ? concat.map(String) : [];
+  return { parts: Array.isArray(concat) ? concat.map(String) : [], join: " . " };
 }
 
 function elementsOf(port: GuestPort): readonly (readonly [set: string, element: string])[] {

@@ -52,6 +52,10 @@ export class EmbeddedNetwork {
     if (networkNamespace !== undefined) await this.#ensureNamespace(networkNamespace);
     const layout = await this.#layout();
     filter.share(floatingRange(layout));
+    filter.closeDetour({
+      subnet: layoutSubnet(layout),
+      gateway: layout.gateway,
+    });
     // Whoever asked before the namespace was there got a wrong answer.
     filter.lookAgain();
     await mkdir(configuration.stateDirectory, { recursive: true, mode: 0o755 });

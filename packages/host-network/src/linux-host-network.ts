@@ -54,6 +54,11 @@ export interface LinuxHostNetworkOptions {
    * Kubernetes nodes whose network plug-in neither encapsulates nor masquerades. Default none.
    */
   readonly sharedNetworks?: readonly string[];
+  /**
+   * Guests exchange frames with guests of their own group (`isolationGroup` of the request) and with ports that are not ours, never with guests of another
+   * group; those without a group are one of their own. On every bridge with taps of ours. Needs `antiSpoofing`. Default false.
+   */
+  readonly isolation?: boolean;
   readonly report?: (event: NetworkEvent) => void;
 }
 
@@ -67,6 +72,7 @@ export class LinuxHostNetwork implements HostNetwork {
   #layout: EmbeddedLayout | undefined;
   #dnsmasq: Dnsmasq | undefined;
   #ensuring: Promise<void> | undefined;
+  #restoring: Promise<void> | undefined;
   #features: Promise<DetectedFeatures> | undefined;
 
   /** Throws CONFIG_INVALID. */
@@ -85,7 +91,8 @@ export class LinuxHostNetwork implements HostNetwork {
     this.#devices = new HostDevices(platform, spawner, networkNamespace);
     const { sharedNetworks = [] } = options;
     for (const cidr of sharedNetworks) checkNetwork(cidr);
-    this.#filter = new PacketFilter(platform, spawner, networkNamespace, sharedNetworks);
+    const { isolation = false } = options;
+    this.#filter = new PacketFilter({ platform, spawner, networkNamespace, sharedNetworks, isolation });
     const embeddedBridge = embedded === undefined ? undefined : (embedded.bridgeName ?? defaultBridgeName(platform));
     this.#allocation = new InterfaceAllocation({
       platform,
@@ -134,8 +141,23 @@ export class LinuxHostNetwork implements HostNetwork {
     });
   }
 
-  reserve(uid: string, made: MadeInterface): void {
+  reserve(uid: string, made: MadeInterface, isolationGroup?: string): void {
     this.#allocation.reserve(uid, made);
+    const { antiSpoofing = true } = this.#options;
+    if (!antiSpoofing || made.type !== "tap") return;
+    this.#filter.remember(port(made, isolationGroup));
+    // Once for all records, which are told of in one go; what fails is done by the next create, or the next look at everything.
+    this.#restoring ??= Promise.resolve()
+      .then(() => this.#restore())
+      .catch((error: unknown) => {
+        this.#options.report?.({
+          event: "network.filter_not_restored",
+          fields: { reason: PlatformError.from(error).message },
+        });
+      })
+      .finally(() => {
+        this.#restoring = undefined;
+      });
   }
 
   create(
@@ -158,7 +180,10 @@ export class LinuxHostNetwork implements HostNetwork {
         isolated: inEmbedded && (embedded?.isolateGuests ?? false),
       });
       // All of them are let finish, so that nothing is made after a failure has been undone.
-      const filtered = antiSpoofing && made.type === "tap" ? this.#filter.admit(port(made)) : Promise.resolve();
+      const filtered =
+        antiSpoofing && made.type === "tap"
+          ? this.#filter.admit(port(made, request.isolationGroup))
+          : Promise.resolve();
       const reserved = inEmbedded ? this.#reserveLease(request, made) : Promise.resolve();
       const [outcome, ...others] = await Promise.allSettled([device, filtered, reserved]);
       const failure = [outcome, ...others].find((settled) => settled.status === "rejected");
@@ -228,18 +253,24 @@ export class LinuxHostNetwork implements HostNetwork {
   }
 
   async close(): Promise<void> {
+    await this.#restoring;
     await this.#dnsmasq?.detach();
   }
 
   async #ensure(): Promise<void> {
-    if (this.#embedded === undefined) return;
+    if (this.#embedded === undefined) return await this.#filter.restore();
     const layout = await this.#embedded.ensure();
+    await this.#filter.restore();
     this.#dnsmasq ??= this.#dnsmasqOf(layout);
     await this.#dnsmasq.ensure();
     this.#layout = layout;
     this.#features = undefined;
     this.#allocation.embeddedSubnet = layout.subnet;
     this.#allocation.floatingAddresses = layout.floatingAddresses;
+  }
+
+  async #restore(): Promise<void> {
+    if (await this.#reachable()) await this.#filter.restore();
   }
 
   #dnsmasqOf(layout: EmbeddedLayout): Dnsmasq {
@@ -307,6 +338,7 @@ function checkNetwork(cidr: string): void {
   }
 }
 
-function port(made: MadeInterface): GuestPort {
-  return { tap: made.hostDevice, mac: made.guestMac, addresses: made.addresses };
+function port(made: MadeInterface, group?: string): GuestPort {
+  const { hostDevice: tap, guestMac: mac, addresses } = made;
+  return { tap, mac, addresses, ...(group === undefined ? {} : { group }) };
 }

@@ -101,6 +101,8 @@ export interface NetworkConfig {
   readonly sharedNetworks: readonly string[];
   /** Addresses at the end of the embedded subnet that guests share; at most half of the subnet. */
   readonly floatingAddresses: number;
+  /** `cluster`: guests of one cluster do not meet those of another, nor those of none, between taps of this host. */
+  readonly isolation: "cluster" | "none";
   /** May guests reach the outside? */
   readonly egress: "allow" | "deny";
   /** Network namespace in which all of it lives; empty = the host's own. */

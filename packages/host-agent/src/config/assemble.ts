@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import type { AgentConfig, ApiConfig, LogConfig, NetworkConfig } from "./agent-config.ts";
 import type { KeyName, KeyValues } from "./key-values.ts";
-import type { ListenAddress } from "./listen-address.ts";
+import { formatListenAddress, type ListenAddress } from "./listen-address.ts";
 
 export interface BrokenRule {
   readonly key: KeyName;
@@ -40,6 +40,16 @@ export function brokenRules(values: KeyValues): readonly BrokenRule[] {
     "grpc-endpoint",
     "needs at least one address",
   );
+  // Said here already, before anything is started on the host; the API's servers refuse it once more.
+  for (const key of ["grpc-endpoint", "http-endpoint"] as const) {
+    const served = !values["disable-api"] && (key === "grpc-endpoint" || values["enable-http"]);
+    const open = values[key].find((address) => address.kind === "tcp" && !address.loopback);
+    rule(
+      !served || secure || values.insecure || open === undefined,
+      key,
+      `certificate file path is required when running securely: ${open === undefined ? "" : formatListenAddress(open)} can be reached from other machines; give tls-cert and tls-key, or insecure if plain text is what you want`,
+    );
+  }
   for (const path of values["listen-unix"]) {
     const fits = path.replace(/^unix:/, "").startsWith("/") && Buffer.byteLength(path) <= 107;
     rule(fits, "listen-unix", `must be absolute paths of at most 107 bytes: '${path}'`);
@@ -164,13 +174,16 @@ function logConfig(values: KeyValues): LogConfig {
 function networkConfig(values: KeyValues): NetworkConfig {
   const hasDevice = values["bridge-name"] !== "" || values["parent-iface"] !== "";
   const automatic = hasDevice ? "bridge" : "embedded";
+  const mode = values.network === "auto" ? automatic : values.network;
+  const usualIsolation = mode === "embedded" ? "cluster" : "none";
   return {
-    mode: values.network === "auto" ? automatic : values.network,
+    mode,
     bridgeName: values["bridge-name"],
     parentInterface: values["parent-iface"],
     subnet: values["network-subnet"],
     sharedNetworks: values["network-shared"],
     floatingAddresses: values["network-floating"],
+    isolation: values["network-isolation"] === "auto" ? usualIsolation : values["network-isolation"],
     egress: values["network-egress"],
     namespace: values["network-namespace"],
   };

@@ -177,6 +177,12 @@ describe("rules between keys", () => {
     [["--default-provider", "qemu", "--qemu-bin", ""], /default-provider: is qemu, but qemu-bin is empty/],
     [["--default-provider", "xen"], /must be one of auto, qemu/],
     [["--network", "bridge"], /set bridge-name or parent-iface/],
+    [["--network-isolation", "on"], /must be one of auto, cluster, none/],
+    [
+      ["--grpc-endpoint", "0.0.0.0:9090"],
+      /grpc-endpoint: certificate file path is required .*0\.0\.0\.0:9090 can be reached/,
+    ],
+    [["--enable-http", "--http-endpoint", ":8090"], /http-endpoint: certificate .*\[::\]:8090 can be reached/],
     [["--state-dir", "relative"], /state-dir: must be an absolute path/],
     [["--run-dir", `/${"x".repeat(80)}`], /at most 60 bytes/],
     [["--log-format", "xml"], /must be one of text, json/],
@@ -188,6 +194,22 @@ describe("rules between keys", () => {
     assert.equal(load(["--bridge-name", "br0"]).config.network.mode, "bridge");
     assert.equal(load(["--parent-iface", "eth0"]).config.network.mode, "bridge");
   });
+
+  test("plain text is taken where nobody else hears it, nobody is served, or somebody asks for it", () => {
+    for (const more of [["--insecure"], ["--tls-cert", "a", "--tls-key", "b"], ["--disable-api"]]) {
+      load(["--grpc-endpoint", "0.0.0.0:9090", ...more]);
+    }
+    load(["--http-endpoint", "0.0.0.0:8090"]);
+    load(["--grpc-endpoint", "127.0.0.1:9090,unix:/run/one.sock"]);
+  });
+
+  test("clusters are isolated from each other in the embedded network, and on a user's bridge where that is asked for", () => {
+    assert.equal(load([]).config.network.isolation, "cluster");
+    assert.equal(load(["--bridge-name", "br0"]).config.network.isolation, "none");
+    assert.equal(load(["--bridge-name", "br0", "--network-isolation", "cluster"]).config.network.isolation, "cluster");
+    assert.equal(load(["--network-isolation", "none"]).config.network.isolation, "none");
+  });
+
   test("what is accepted and does nothing is warned of, unless it says what is so anyway", () => {
     const { warnings } = load(
       ["--reserve-vcpu", "1", "--firecracker-detach=false"],

@@ -57,6 +57,7 @@ export interface OwnValues {
   readonly "network-subnet": Text;
   readonly "network-shared": readonly string[];
   readonly "network-floating": number;
+  readonly "network-isolation": NetworkConfig["isolation"] | "auto";
   readonly "network-egress": NetworkConfig["egress"];
   readonly "platform-name": Text;
   readonly "network-namespace": Text;

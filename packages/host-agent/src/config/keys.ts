@@ -113,6 +113,11 @@ const own: Keys<OwnValues> = {
     "0",
     "so many addresses at the end of the embedded subnet are leased to nobody and may move between guests: endpoints of clusters",
   ),
+  "network-isolation": key(
+    read.oneOf("auto", "cluster", "none"),
+    "auto",
+    "cluster = guests do not meet guests of other clusters (microVM labels cluster-name, liquidmetal.dev/network-group) on this host's bridges; auto = cluster in the embedded network, else none",
+  ),
   "network-egress": key(read.oneOf("allow", "deny"), "deny", "may guests of the embedded network reach the outside"),
   "platform-name": key(
     read.text,

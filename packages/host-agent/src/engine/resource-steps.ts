@@ -11,6 +11,7 @@ import {
 } from "@liquidmetal/microvm";
 import { type EngineContext, vmmIdentity } from "./context.ts";
 import { folderToken } from "./identifiers.ts";
+import { isolationGroupOf } from "./isolation-group.ts";
 import { type Executor, imageOf, type Run, recordOf } from "./run.ts";
 import { removeCgroup } from "./vmm-steps.ts";
 
@@ -109,8 +110,14 @@ export const createInterface: Executor<"create-interface"> = async (context, run
 export function interfaceRequest(record: MicroVmRecord, nic: NetworkInterface): InterfaceRequest {
   const owner = vmmIdentity(record);
   const { namespace, name } = record.spec;
-  const request = { uid: record.uid, interface: nic, hostName: `${name}.${namespace}` };
-  return owner === undefined ? request : { ...request, owner };
+  const isolationGroup = isolationGroupOf(record.spec);
+  return {
+    uid: record.uid,
+    interface: nic,
+    hostName: `${name}.${namespace}`,
+    ...(owner === undefined ? {} : { owner }),
+    ...(isolationGroup === undefined ? {} : { isolationGroup }),
+  };
 }
 
 export const writeSeed: Executor<"write-seed"> = async (context, run, _step, signal) => {

@@ -7,6 +7,7 @@
 import { PlatformError, Semaphore } from "@liquidmetal/foundation";
 import type { EngineContext } from "./context.ts";
 import { uidOfToken } from "./identifiers.ts";
+import { isolationGroupOf } from "./isolation-group.ts";
 import { adopt } from "./observe.ts";
 import { killStrays } from "./strays.ts";
 
@@ -29,7 +30,8 @@ export async function takeOver(context: EngineContext): Promise<StartReport> {
   const { deps, records } = context;
   records.load();
   for (const record of records.values()) {
-    for (const made of Object.values(record.made.interfaces)) deps.network.reserve(record.uid, made);
+    const group = isolationGroupOf(record.spec);
+    for (const made of Object.values(record.made.interfaces)) deps.network.reserve(record.uid, made, group);
   }
   const strays = await killStrays(deps, (uid) => records.get(uid), uidOfToken, context.suspects);
   const adoptions = await adoptAll(context);

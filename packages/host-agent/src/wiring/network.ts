@@ -17,7 +17,7 @@ export interface NetworkParts {
 
 export function createNetwork(parts: NetworkParts): HostNetwork {
   const { config, platform, journal, spawner, clock, logger } = parts;
-  const { mode, bridgeName, parentInterface, subnet, sharedNetworks, floatingAddresses, egress, namespace } =
+  const { mode, bridgeName, parentInterface, subnet, sharedNetworks, floatingAddresses, isolation, egress, namespace } =
     config.network;
   return new LinuxHostNetwork({
     platform,
@@ -25,6 +25,7 @@ export function createNetwork(parts: NetworkParts): HostNetwork {
     clock,
     settings: { get: (key) => journal.setting(key), set: (key, value) => journal.setSetting(key, value) },
     sharedNetworks,
+    isolation: isolation === "cluster",
     ...(namespace === "" ? {} : { networkNamespace: namespace }),
     ...(parentInterface === "" ? {} : { parentInterface }),
     ...(bridgeName === "" || mode === "embedded" ? {} : { bridgeName }),

@@ -19,6 +19,8 @@ export interface InterfaceRequest {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** `<name>.<namespace>` of the microVM: in the embedded network it resolves, with the domain after it. Absent = no name. */
   readonly hostName?: string;
+  /** Where the host isolates groups, the guest meets guests of the same group only. Absent = those without a group. */
+  readonly isolationGroup?: string;
 }
 
 export interface HostNetwork {
@@ -31,8 +33,8 @@ export interface HostNetwork {
    * Errors: BRIDGE_MISSING, CAPABILITY_MISSING (macvtap without kernel support), ADDRESS_EXHAUSTED, ADDRESS_TAKEN.
    */
   allocate(request: InterfaceRequest, options?: NetworkCallOptions): Promise<Result<MadeInterface, PlatformError>>;
-  /** Tells the pool, at start, of what records hold. */
-  reserve(uid: string, made: MadeInterface): void;
+  /** Tells, at start, of what records hold: addresses that are taken, and which group the guest is in. */
+  reserve(uid: string, made: MadeInterface, isolationGroup?: string): void;
   /** Makes the device, attaches it, sets anti-spoofing and the DHCP reservation. Returns it with its index and MAC. Idempotent. */
   create(
     request: InterfaceRequest,
