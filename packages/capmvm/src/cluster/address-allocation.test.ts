@@ -98,6 +98,23 @@ test("clusters get addresses in turn; the last one waits with the reason, and ge
   assert.equal(world.microvmCluster(c).metadata?.annotations, undefined, "the wish is gone with its fulfilment");
 });
 
+test("clusters of one name in two namespaces get two addresses of one pool", async () => {
+  const world = new Pool();
+  const controlPlaneAddressPool = { addresses: ["10.0.0.240-10.0.0.241"], port: 6_443 };
+  const keys = ["team-a", "team-b", "team-c"].map((namespace) =>
+    world.addCluster("demo", { namespace, spec: { ...poolOf(host), controlPlaneAddressPool } }),
+  );
+  for (const key of keys) await world.pass(key);
+  assert.deepEqual(
+    keys.map((key) => world.endpoint(key)),
+    ["10.0.0.240", "10.0.0.241", ""],
+  );
+  assert.match(
+    world.condition(keys[2] ?? assert.fail(), "EndpointAvailable"),
+    /^False AddressPoolExhausted: .* 10\.0\.0\.240 by MicrovmCluster team-a\/demo, 10\.0\.0\.241 by MicrovmCluster team-b\/demo;/,
+  );
+});
+
 test("an endpoint that is there stays, whatever the pool says later", async () => {
   const world = new Pool();
   const key = world.from("a", "10.0.0.240");

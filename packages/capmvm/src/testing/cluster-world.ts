@@ -76,12 +76,14 @@ export class ClusterWorld implements ClusterDependencies {
   addCluster(
     name: string,
     parts: {
+      /** Default `ns`. */
+      readonly namespace?: string;
       readonly spec?: Partial<MicrovmClusterSpec>;
       readonly cluster?: Pick<Cluster, "spec" | "status">;
       readonly metadata?: KubernetesObject["metadata"];
     } = {},
   ): ObjectKey {
-    const namespace = "ns";
+    const { namespace = "ns" } = parts;
     const cluster = this.api.put(clusters, {
       metadata: { namespace, name },
       ...parts.cluster,
