@@ -2,7 +2,18 @@
 import { createHash } from "node:crypto";
 import type { HostAccess } from "./host.ts";
 
-export function accessFingerprint({ endpoint, token, tls, proxy }: HostAccess): string {
+/** An access is never changed, and is asked with a thousand times. */
+const known = new WeakMap<HostAccess, string>();
+
+export function accessFingerprint(access: HostAccess): string {
+  const before = known.get(access);
+  if (before !== undefined) return before;
+  const fingerprint = digestOf(access);
+  known.set(access, fingerprint);
+  return fingerprint;
+}
+
+function digestOf({ endpoint, token, tls, proxy }: HostAccess): string {
   const hash = createHash("sha256");
   for (const part of [endpoint, token, tls?.ca, tls?.cert, tls?.key, tls?.serverName, proxy]) {
     const bytes = part === undefined ? undefined : Buffer.from(part);

@@ -153,3 +153,15 @@ test("a cluster that is gone is forgotten: its connections are released and its 
   assert.equal(world.reads, reads);
   assert.deepEqual(world.hosts.released, ["team/demo"]);
 });
+
+test("asked again and again, the same access is given; with a new secret another one", async () => {
+  using world = new World();
+  world.put("tokens", { a: "one" });
+  const asked = cluster(tokens);
+  const first = await world.accesses.accessOf(asked, "a:1");
+  assert.equal(await world.accesses.accessOf(asked, "a:1"), first);
+  world.put("tokens", { a: "two" });
+  await world.clock.advance(3_001);
+  assert.equal((await world.accesses.accessOf(asked, "a:1")).token, "two");
+  assert.equal(first.token, "one");
+});

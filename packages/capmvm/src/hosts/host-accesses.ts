@@ -37,11 +37,24 @@ interface InUse {
   askedAtMs: number;
 }
 
+/** An access as it was made of these contents, at that time: certificates expire. */
+interface Resolved {
+  readonly access: HostAccess;
+  readonly tls: SecretContent | undefined;
+  readonly token: SecretContent | undefined;
+  readonly atMs: number;
+}
+
+/** Machines whose cluster is gone. */
+const noCluster: ClusterAccess = { spec: {} };
+
 export class HostAccesses implements Disposable {
   readonly #options: Required<HostAccessesOptions>;
   readonly #secrets: Map<string, Kept> = new Map();
   /** By owner and endpoint. */
   readonly #inUse: Map<string, InUse> = new Map();
+  /** By cluster as it was seen, then endpoint: a burst of machines asks for the same again and again. */
+  readonly #resolved: WeakMap<ClusterAccess, Map<string, Resolved>> = new WeakMap();
   readonly #closing: AbortController = new AbortController();
   readonly #listening: Disposable;
   #timer: Timer | undefined;
@@ -61,7 +74,7 @@ export class HostAccesses implements Disposable {
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<HostAccess> => {
     const { clock, freshMs } = this.#options;
-    const asked: ClusterAccess = cluster ?? { spec: {} };
+    const asked: ClusterAccess = cluster ?? noCluster;
     if (cluster !== undefined) {
       const inUse = {
         cluster: { metadata: cluster.metadata ?? {}, spec: cluster.spec },
@@ -71,7 +84,7 @@ export class HostAccesses implements Disposable {
       this.#inUse.set(`${ownerOf(cluster)}\n${endpoint}`, inUse);
     }
     const keys = Object.values(accessSecretsOf(asked));
-    await Promise.all(keys.map((key) => this.#ensure(key, freshMs, options)));
+    if (keys.length > 0) await Promise.all(keys.map((key) => this.#ensure(key, freshMs, options)));
     const access = this.#resolve(asked, endpoint);
     if (cluster !== undefined) return access;
     const { owner: _nobody, ...plain } = access;
@@ -92,8 +105,20 @@ export class HostAccesses implements Disposable {
   }
 
   #resolve(cluster: ClusterAccess, endpoint: string): HostAccess {
+    const { clock, freshMs } = this.#options;
     const secretAt = (key: ObjectKey): SecretContent | undefined => this.#secrets.get(keyText(key))?.content;
-    return accessTo(cluster, endpoint, secretAt, this.#options.clock.nowMs());
+    const secrets = accessSecretsOf(cluster);
+    const tls = secrets.tls && secretAt(secrets.tls);
+    const token = secrets.token && secretAt(secrets.token);
+    const atMs = clock.monotonicMs();
+    const before = this.#resolved.get(cluster) ?? new Map<string, Resolved>();
+    const known = before.get(endpoint);
+    if (known?.tls === tls && known?.token === token && known !== undefined && atMs - known.atMs < freshMs) {
+      return known.access;
+    }
+    const access = accessTo(cluster, endpoint, secretAt, clock.nowMs());
+    this.#resolved.set(cluster, before.set(endpoint, { access, tls, token, atMs }));
+    return access;
   }
 
   async #ensure(key: ObjectKey, freshMs: number, options: { readonly signal?: AbortSignal }): Promise<void> {

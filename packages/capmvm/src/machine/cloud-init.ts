@@ -6,6 +6,9 @@
  * - Upstream relinks /etc/resolv.conf to systemd-resolved's stub in every guest, which cuts off name resolution where that service is not used. Here
  *   the guest relinks it only if the service is enabled.
  * - The keys of meta-data are API for users' templates (`{{ ds.meta_data.vm_host }}`); flintlock adds `instance_id`.
+ *
+ * Thousands of machines differ in little more than their names, and the YAML library takes its time: what stays the same is rendered once, and names that
+ * need no quotes are put in as they are.
  */
 import { stringify } from "yaml";
 import { metadataKeys, type SshPublicKeys } from "../api/index.ts";
@@ -21,13 +24,12 @@ export interface VendorData {
 export function vendorData({ hostname, sshPublicKeys }: VendorData): string {
   const users = sshPublicKeys.map(({ user, authorizedKeys }) => ({ name: user, ssh_authorized_keys: authorizedKeys }));
   const relink = `if systemctl --quiet is-enabled systemd-resolved.service; then ln -sf ${stubResolver} /etc/resolv.conf; fi`;
-  const config = {
-    hostname,
+  const rest = renderedOnce({
     ...(users.length === 0 ? {} : { users }),
     final_message: "The Liquid Metal booted system is good to go after $UPTIME seconds",
     bootcmd: [["sh", "-c", relink]],
-  };
-  return `#cloud-config\n${yaml(config)}`;
+  });
+  return `#cloud-config\n${texts({ hostname })}${rest}`;
 }
 
 export interface MetaData {
@@ -38,7 +40,7 @@ export interface MetaData {
 
 /** YAML, keys sorted. */
 export function metaData({ hostname, endpoint, identity }: MetaData): string {
-  return yaml({
+  return texts({
     [metadataKeys.localHostname]: hostname,
     [metadataKeys.machineIdentity]: identity,
     [metadataKeys.platform]: "liquid_metal",
@@ -58,4 +60,29 @@ export function keysOf(
 /** One line a value however long: keys are not folded. */
 function yaml(value: object): string {
   return stringify(value, { lineWidth: 0 });
+}
+
+/** Different lists of users that are remembered. */
+const renderedMax = 64;
+const rendered = new Map<string, string>();
+
+function renderedOnce(value: object): string {
+  const key = JSON.stringify(value);
+  const known = rendered.get(key);
+  if (known !== undefined) return known;
+  if (rendered.size >= renderedMax) rendered.clear();
+  const text = yaml(value);
+  rendered.set(key, text);
+  return text;
+}
+
+/** Names that no reader of YAML takes for anything but text: of objects, uids, `host:port`. */
+const plainName =
+  /^(?!(?:null|true|false)$)(?:[a-z](?:[a-z0-9-]*[a-z0-9])?|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]+(?:\.[0-9]+){3}:[0-9]+)$/;
+
+/** A map of texts, written exactly as the library writes it. */
+function texts(map: Readonly<Record<string, string>>): string {
+  const entries = Object.entries(map);
+  if (!entries.every(([, value]) => plainName.test(value))) return yaml(map);
+  return entries.map(([name, value]) => `${name}: ${value}\n`).join("");
 }

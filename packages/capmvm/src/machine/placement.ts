@@ -109,7 +109,7 @@ function candidateOf(
     id: spec.endpoint,
     ...(spec.name === undefined ? {} : { name: spec.name }),
     failureDomain: spec.endpoint,
-    labels: { ...facts?.labels, ...spec.labels },
+    labels: spec.labels === undefined ? (facts?.labels ?? {}) : { ...facts?.labels, ...spec.labels },
     taints: spec.controlPlaneAllowed === false ? [noControlPlane] : [],
     health: state,
     members,
@@ -117,8 +117,21 @@ function candidateOf(
   };
 }
 
-function factsOf(facts: HostFacts, provider: string | undefined): Partial<HostCandidate> {
-  const capabilities = capabilitiesOf(facts, provider || facts.defaultProvider);
+/** Facts are replaced, never changed; a burst of machines looks at the same ones again and again. By facts, then hypervisor. */
+const understood = new WeakMap<HostFacts, Map<string, Partial<HostCandidate>>>();
+
+function factsOf(facts: HostFacts, wanted: string | undefined): Partial<HostCandidate> {
+  const provider = wanted || facts.defaultProvider;
+  const known = understood.get(facts) ?? new Map<string, Partial<HostCandidate>>();
+  const before = known.get(provider);
+  if (before !== undefined) return before;
+  const made = understand(facts, provider);
+  understood.set(facts, known.set(provider, made));
+  return made;
+}
+
+function understand(facts: HostFacts, provider: string): Partial<HostCandidate> {
+  const capabilities = capabilitiesOf(facts, provider);
   return {
     platform: facts.platform,
     ...(capabilities === undefined ? {} : { capabilities }),

@@ -13,6 +13,7 @@ import {
   openCache,
   type Resource,
   type RunnableCache,
+  withoutManagedFields,
 } from "@liquidmetal/kubernetes";
 import {
   type Cluster,
@@ -62,14 +63,14 @@ export function openCaches(client: KubernetesClient, options: CachesOptions): Ca
     observer: observerOf(kind, logger),
     ...(namespace !== undefined && { namespace }),
   });
-  const open = <T extends KubernetesObject>(kind: Resource<T>): RunnableCache<T> =>
-    openCache(client, kind, settings(kind));
+  const open = <T extends KubernetesObject>(kind: Resource<T>, transform?: (object: T) => T): RunnableCache<T> =>
+    openCache(client, kind, { ...settings(kind), ...(transform !== undefined && { transform }) });
   /** What we write: with our own entry of the managed fields, by which a restart sees that nothing has to be written again. */
   const openOurs = <T extends KubernetesObject>(kind: Resource<T>, indexes: IndexFunctions<T> = {}): RunnableCache<T> =>
     openCache(client, kind, { ...settings(kind), indexes, transform: keepOwnManagedFields(fieldManager) });
   return {
     clusters: open(clusters),
-    machines: open(machines),
+    machines: open(machines, withoutStatus),
     machinePools: open(machinePools),
     ipAddressClaims: open(ipAddressClaims),
     microvmClusters: openOurs(microvmClusters, microvmClusterIndexes),
@@ -77,6 +78,11 @@ export function openCaches(client: KubernetesClient, options: CachesOptions): Ca
     microvmMachinePools: openOurs(microvmMachinePools),
     microvmMachineTemplates: openOurs(microvmMachineTemplates),
   };
+}
+
+/** Of Machines, of which there are as many as microVMs, nobody here reads the status: most of the object. */
+function withoutStatus({ status: _, ...machine }: Machine): Machine {
+  return withoutManagedFields(machine);
 }
 
 function observerOf({ plural, group }: Resource, logger: Logger): CacheObserver {

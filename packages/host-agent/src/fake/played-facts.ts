@@ -14,6 +14,8 @@ export interface PlayedFacts {
   readonly features?: Readonly<Record<string, boolean>>;
   /** Interfaces that its hypervisor, `fake`, can make. Default tap and macvtap. */
   readonly interfaceTypes?: readonly ("tap" | "macvtap")[];
+  /** Whether it reads metadata as the agent does, and refuses what the agent refuses. Default true; a benchmark of others has no use for that work. */
+  readonly checksMetadata?: boolean;
 }
 
 const startedAtMs = 1_790_000_000_000;

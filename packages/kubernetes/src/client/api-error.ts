@@ -79,6 +79,16 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof ApiError && error.httpStatus === 404;
 }
 
+/** What `read` gives; undefined instead of NotFound. */
+export async function ifFound<T>(read: Promise<T>): Promise<T | undefined> {
+  try {
+    return await read;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
 /** The object was changed by someone else meanwhile, or fields belong to another manager (409, but not "exists already"). */
 export function isConflict(error: unknown): boolean {
   return error instanceof ApiError && error.reason === "Conflict";

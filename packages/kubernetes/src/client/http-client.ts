@@ -1,7 +1,7 @@
 /** `KubernetesClient` over HTTP: which request each call is, and what may be repeated. */
 import type { Clock, Entropy } from "@liquidmetal/foundation";
 import { apiVersionOf, type KubernetesObject, keyOf, keyText, type ObjectKey, type Resource } from "../object.ts";
-import { ApiError, isNotFound } from "./api-error.ts";
+import { ApiError, ifFound, isNotFound } from "./api-error.ts";
 import type { Call, CallRunner } from "./call-runner.ts";
 import type {
   ApplyOptions,
@@ -64,12 +64,7 @@ export class HttpClient implements KubernetesClient {
     key: ObjectKey,
     options: CallOptions = {},
   ): Promise<T | undefined> {
-    try {
-      return await this.get(kind, key, options);
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    return await ifFound(this.get(kind, key, options));
   }
 
   /** The time limit is for each page. */

@@ -12,7 +12,7 @@ import { isNotFound } from "../client/api-error.ts";
 import type { KubernetesClient } from "../client/client.ts";
 import { wholeSeconds } from "../condition/condition.ts";
 import { type Logger, silentLogger } from "../logger.ts";
-import { type KubernetesObject, keyOf, keyText, type Resource } from "../object.ts";
+import { type KubernetesObject, keyOf, keyText, type ObjectKey, type ObjectMeta, type Resource } from "../object.ts";
 import type { RuntimeMetrics } from "../server/runtime-metrics.ts";
 import { type CoreEvent, type EventContent, type EventSource, eventOf, events } from "./event.ts";
 
@@ -39,11 +39,11 @@ const closingMs = 2_000;
 
 /** What is known of an event that was told before. */
 interface Told {
-  readonly subject: { readonly kind: Resource; readonly object: KubernetesObject };
+  readonly subject: { readonly kind: Resource; readonly metadata: ObjectMeta };
   readonly content: EventContent;
   readonly atMs: number;
   /** Absent until it was written. */
-  written?: CoreEvent;
+  written?: { readonly key: ObjectKey; readonly count: number };
   /** Times that are not written yet. */
   unwritten: number;
   lastWallMs: number;
@@ -78,7 +78,7 @@ export class EventRecorder implements AsyncDisposable {
     const nowMs = clock.monotonicMs();
     const fresh = known === undefined || nowMs - known.atMs > windowMs;
     const told: Told = fresh
-      ? { subject: { kind, object }, content: said, atMs: nowMs, unwritten: 0, lastWallMs: 0 }
+      ? { subject: { kind, metadata: namesOf(object) }, content: said, atMs: nowMs, unwritten: 0, lastWallMs: 0 }
       : { ...known, content: said, atMs: nowMs };
     if (this.#queue.size >= queueMax && !this.#queue.has(key)) {
       metrics?.events.inc({ result: "dropped" });
@@ -126,14 +126,14 @@ export class EventRecorder implements AsyncDisposable {
       const written = await this.#counted(told, times);
       // It may have been told again meanwhile: the newest entry learns what was written.
       const newest = this.#told.get(key);
-      if (newest !== undefined) newest.written = written;
+      if (newest !== undefined) newest.written = { key: keyOf(written), count: written.count };
       metrics?.events.inc({ result: "written" });
     } catch (error) {
       metrics?.events.inc({ result: "failed" });
       const { message } = PlatformError.from(error);
       logger.warn("event.not_written", {
         reason: told.content.reason,
-        object: keyText(keyOf(told.subject.object)),
+        object: keyText(keyOf({ metadata: told.subject.metadata })),
         error: message,
       });
     }
@@ -146,15 +146,14 @@ export class EventRecorder implements AsyncDisposable {
       const count = written.count + times;
       const patch = { count, lastTimestamp: wholeSeconds(lastWallMs), message: content.message };
       try {
-        return await client.mergePatch(events, keyOf(written), patch, { timeoutMs: writeTimeoutMs });
+        return await client.mergePatch(events, written.key, patch, { timeoutMs: writeTimeoutMs });
       } catch (error) {
         // The server forgets events after an hour.
         if (!isNotFound(error)) throw error;
       }
     }
-    const { kind, object } = subject;
     const suffix = Buffer.from(entropy.bytes(8)).toString("hex");
-    const event = eventOf({ kind, metadata: object.metadata ?? {} }, content, this.#source, lastWallMs, suffix);
+    const event = eventOf(subject, content, this.#source, lastWallMs, suffix);
     return client.create(events, { ...event, count: times }, { timeoutMs: writeTimeoutMs });
   }
 
@@ -182,6 +181,17 @@ export class EventRecorder implements AsyncDisposable {
     remember(this.#budgets, about, { tokens: afforded ? tokens - 1 : tokens, atMs: nowMs });
     return afforded;
   }
+}
+
+/** All that an event says of its object: thousands of subjects are remembered, and not the objects with them. */
+function namesOf({ metadata = {} }: KubernetesObject): ObjectMeta {
+  const { name, namespace, uid, resourceVersion } = metadata;
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
 }
 
 /** Keeps the newest entries only. */

@@ -1,6 +1,6 @@
 /** A `KubernetesClient` whose server is a `FakeCluster`: the same promises, no network. */
 
-import { isNotFound } from "../client/api-error.ts";
+import { ifFound, isNotFound } from "../client/api-error.ts";
 import type {
   ApplyOptions,
   CallOptions,
@@ -40,12 +40,7 @@ export class FakeClient implements KubernetesClient {
     key: ObjectKey,
     options: CallOptions = {},
   ): Promise<T | undefined> {
-    try {
-      return await this.get(kind, key, options);
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    return await ifFound(this.get(kind, key, options));
   }
 
   list<T extends KubernetesObject>(kind: Resource<T>, options: ListOptions = {}): Promise<ObjectList<T>> {

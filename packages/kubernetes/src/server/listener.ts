@@ -5,7 +5,7 @@
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { PlatformError } from "@liquidmetal/foundation";
 import type { ServingCertificate } from "./serving-certificate.ts";
 
@@ -28,7 +28,10 @@ export interface ListenerOptions {
 
 export interface Listener {
   readonly port: number;
-  /** Takes no more connections, lets answers under way end within `graceMs` (default 5,000), then cuts them off. */
+  /**
+   * Takes no more connections and ends those on which nothing is under way, also those that were never used (Go's clients dial in advance); lets answers
+   * under way end within `graceMs` (default 5,000), then cuts them off.
+   */
   close(graceMs?: number): Promise<void>;
 }
 
@@ -37,7 +40,9 @@ const connectionsMax = 1_024;
 /** Throws `CONFIG_INVALID` when the address cannot be listened on. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const { host, port, tls, handle } = options;
+  const connections = new Connections();
   const answer: RequestListener = (request, response) => {
+    connections.busy(request, response);
     handle(request, response).catch(() => response.destroy());
   };
   const server = tls === undefined ? createServer(answer) : createTlsServer(secureContext(tls), answer);
@@ -47,6 +52,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   // Longer than clients keep idle connections (Go: 90 s), so that none is closed while a request is on its way.
   server.keepAliveTimeout = 120_000;
   server.on("clientError", (_error, socket) => socket.destroy());
+  server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => connections.add(socket));
   using stack = new DisposableStack();
   if (tls !== undefined) {
     stack.use(tls.certificate.onChange(() => (server as TlsServer).setSecureContext(secureContext(tls))));
@@ -57,7 +63,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     port: (server.address() as AddressInfo).port,
     close: async (graceMs = 5_000) => {
       kept.dispose();
-      await closed(server, graceMs);
+      await closed(server, connections, graceMs);
     },
   };
 }
@@ -90,13 +96,42 @@ function listening(server: Server, host: string | undefined, port: number): Prom
   });
 }
 
-function closed(server: Server, graceMs: number): Promise<void> {
+function closed(server: Server, connections: Connections, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
     const cut = setTimeout(() => server.closeAllConnections(), graceMs);
     server.close(() => {
       clearTimeout(cut);
       resolve();
     });
-    server.closeIdleConnections();
+    connections.close();
   });
+}
+
+/** Open connections, and how many answers are under way on each: Node's own list takes one that was never used for busy. */
+class Connections {
+  readonly #answering: Map<Socket, number> = new Map();
+  #closing = false;
+
+  add(socket: Socket): void {
+    // A handshake that was under way when the end began.
+    if (this.#closing) return void socket.destroy();
+    this.#answering.set(socket, 0);
+    socket.once("close", () => this.#answering.delete(socket));
+  }
+
+  busy({ socket }: IncomingMessage, response: ServerResponse): void {
+    this.#answering.set(socket, (this.#answering.get(socket) ?? 0) + 1);
+    response.once("close", () => {
+      const left = (this.#answering.get(socket) ?? 1) - 1;
+      if (socket.destroyed) return;
+      this.#answering.set(socket, left);
+      if (this.#closing && left === 0) socket.end();
+    });
+  }
+
+  /** From now on a connection ends with its last answer. */
+  close(): void {
+    this.#closing = true;
+    for (const [socket, answering] of this.#answering) if (answering === 0) socket.destroy();
+  }
 }

@@ -37,9 +37,25 @@ export function keepOwnManagedFields<T extends KubernetesObject>(fieldManager: s
   return (object) => {
     const entries = object.metadata?.managedFields as readonly Fields[] | undefined;
     if (entries === undefined) return object;
-    const own = entries.filter((entry) => isOwn(entry, fieldManager));
+    const own = entries.filter((entry) => isOwn(entry, fieldManager)).map(shared);
     return { ...object, metadata: { ...object.metadata, managedFields: own } };
   };
+}
+
+/** Different sets of fields that are shared at once. */
+const sharedMax = 1_000;
+const sharedFields = new Map<string, Fields>();
+
+/**
+ * The entry without its time, its set of fields shared with all objects that have the same: of a thousand objects a manager owns the same fields, and such a
+ * set takes more memory than the object itself.
+ */
+function shared({ manager, operation, subresource, fieldsV1 }: Fields): Fields {
+  const text = JSON.stringify(fieldsV1 ?? {});
+  const known = sharedFields.get(text) ?? fieldsOf(fieldsV1);
+  if (sharedFields.size >= sharedMax) sharedFields.clear();
+  sharedFields.set(text, known);
+  return { manager, operation, ...(subresource === undefined ? {} : { subresource }), fieldsV1: known };
 }
 
 function isOwn(entry: Fields, fieldManager: string): boolean {

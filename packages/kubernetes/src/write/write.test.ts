@@ -98,6 +98,18 @@ describe("applying a status", () => {
     assert.equal(again.status?.ready, true);
   });
 
+  test("caches keep what we own once, however many objects have it, and nothing of others", async () => {
+    const { client, object } = await world();
+    const first = await applyStatus(client, widgets, object, { conditions: [condition("Ready")] }, us);
+    const second = structuredClone(first);
+    const keep = keepOwnManagedFields<Widget>("us");
+    const [one, other] = [first, second].map((each) => keep(each).metadata?.managedFields?.[0]) as {
+      fieldsV1: object;
+    }[];
+    assert.deepEqual(Object.keys(one?.fieldsV1 ?? {}), ["f:status"]);
+    assert.equal(one?.fieldsV1, other?.fieldsV1);
+  });
+
   test("the server's order of keyed lists is no difference, that of other lists is one", async () => {
     const { cluster, client, object } = await world();
     const conditions = [condition("Ready"), condition("Paused")];
