@@ -23,7 +23,7 @@ export async function alone<T>(folder: string, options: FolderLockOptions, work:
   let database = taken(path);
   while (database === undefined) {
     if (clock.monotonicMs() > deadlineMs) {
-      throw new PlatformError("UNAVAILABLE", `another process holds ${path}`, { remedy: `see who: fuser ${path}` });
+      throw new PlatformError("UNAVAILABLE", `another process holds ${path}`);
     }
     await sleep(clock, lookMs, signal);
     database = taken(path);

@@ -20,6 +20,7 @@ import { planFingerprint, type SupervisorPlan, type Unit } from "../supervisor/p
 import type { SupervisorStatus } from "../supervisor/status.ts";
 import { logTail, planFile, preparePlan } from "./plan.ts";
 import type { GuestControl, Progress } from "./progress.ts";
+import { storageError } from "./storage-error.ts";
 
 export interface UpOptions {
   readonly paths: PlatformPaths;
@@ -41,14 +42,18 @@ export async function up(options: UpOptions): Promise<SupervisorStatus> {
     return await bringUp(options);
   } catch (error) {
     // What does not work is not remembered: the next `lm up` without flags means what worked before.
-    if (before !== undefined && JSON.stringify(before) !== JSON.stringify(configuration)) {
-      await options.progress.run("Settings", async (stage) => {
-        await writeConfiguration(paths, before);
-        stage.skip("the earlier ones are kept; 'lm up' goes back to them");
-      });
-    }
-    throw error;
+    if (before !== undefined && JSON.stringify(before) !== JSON.stringify(configuration))
+      await goBackTo(before, options).catch(() => undefined);
+    throw storageError(error, paths);
   }
+}
+
+/** Its failure is shown, and hides not what went wrong first. */
+function goBackTo(before: PlatformConfiguration, { paths, progress }: UpOptions): Promise<void> {
+  return progress.run("Settings", async (stage) => {
+    await writeConfiguration(paths, before);
+    stage.skip("the earlier ones are kept; 'lm up' goes back to them");
+  });
 }
 
 async function bringUp(options: UpOptions): Promise<SupervisorStatus> {

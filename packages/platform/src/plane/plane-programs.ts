@@ -50,10 +50,15 @@ async function install(directory: string, name: string, source: string): Promise
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const draft = `${target}.${process.pid}.new`;
   await rm(draft, { force: true });
-  // The same file where it can be, else a copy that shares its blocks where the file system can do that.
-  await link(source, draft).catch(() => copyFile(source, draft, constants.COPYFILE_FICLONE));
-  await rename(draft, target);
-  return target;
+  try {
+    // The same file where it can be, else a copy that shares its blocks where the file system can do that.
+    await link(source, draft).catch(() => copyFile(source, draft, constants.COPYFILE_FICLONE));
+    await rename(draft, target);
+    return target;
+  } finally {
+    // On a full disk a part of it would stay.
+    await rm(draft, { force: true });
+  }
 }
 
 function isThere(file: string): Promise<boolean> {
