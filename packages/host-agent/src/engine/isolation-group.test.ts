@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { unwrap } from "@liquidmetal/foundation";
+import { specOf, World } from "./fake-world/world.ts";
 import { isolationGroupOf } from "./isolation-group.ts";
 
 test("microVMs of one cluster are one group, within their namespace", () => {
@@ -17,4 +19,18 @@ test("a label of its own comes before the cluster's name: a common group, or non
     isolationGroupOf({ namespace: "ns", labels: { ...labels, "liquidmetal.dev/network-group": "" } }),
     undefined,
   );
+});
+
+test("the network is told the group at creation, and of every microVM that was there when an agent comes back", async () => {
+  const world = new World();
+  const engine = await world.start();
+  const { namespace } = unwrap(await engine.create(specOf("node", { labels: { "cluster-name": "demo" } }))).spec;
+  unwrap(await engine.create(specOf("alone")));
+  await world.settle();
+  const told = (): readonly string[] => [...world.host.groups.values()].toSorted();
+  assert.deepEqual(told(), ["", `${namespace}/demo`]);
+  world.kill();
+  world.host.groups.clear();
+  await world.start();
+  assert.deepEqual(told(), ["", `${namespace}/demo`]);
 });

@@ -57,6 +57,8 @@ export class FakeHost {
   readonly journal: FakeJournalDisk = new FakeJournalDisk();
   readonly processes: Map<number, FakeProcess> = new Map();
   readonly devices: Map<string, FakeDevice> = new Map();
+  /** Isolation group by device, as the running agent told the network. */
+  readonly groups: Map<string, string> = new Map();
   /** Volume path → owner. */
   readonly volumes: Map<string, string> = new Map();
   /** Directory or file path. */

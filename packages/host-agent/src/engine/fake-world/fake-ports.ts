@@ -106,11 +106,13 @@ export function fakeNetwork(host: FakeHost): HostNetwork {
           addresses: [address],
         };
       }),
-    reserve: (uid, made) => {
+    reserve: (uid, made, isolationGroup = "") => {
+      host.groups.set(made.hostDevice, isolationGroup);
       for (const address of made.addresses) taken.set(address, uid);
     },
-    create: ({ uid }, made) =>
+    create: ({ uid, isolationGroup = "" }, made) =>
       attempt(async () => {
+        host.groups.set(made.hostDevice, isolationGroup);
         const existing = host.devices.get(made.hostDevice);
         if (existing !== undefined && existing.owner?.uid !== uid) {
           throw new PlatformError("NETWORK_DEVICE_TAKEN", `${made.hostDevice} belongs to someone else`);
