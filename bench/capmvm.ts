@@ -4,7 +4,7 @@
  * `BENCH_MACHINES` (1,000) for the first, `BENCH_MANY` (5,000) for the others, `BENCH_HOSTS` (20) fake hosts.
  */
 import { inParallel, machinesPath, makeMachines, nameOf, replay } from "./capmvm/machines.ts";
-import { concurrency, namespace, residentMiB, Stage } from "./capmvm/stage.ts";
+import { concurrency, namespace, type ProcessorMs, residentMiB, Stage } from "./capmvm/stage.ts";
 import type { Benchmark } from "./main.ts";
 import { round } from "./measure/distribution.ts";
 import { loadAverage } from "./world/processes.ts";
@@ -34,9 +34,11 @@ async function provisioning(stage: Stage, say: Say): Promise<Record<string, unkn
   await makeMachines(stage, namespace, 0, machines);
   await makeMachines(stage, floorNamespace, 0, machines);
   const { pid } = await stage.startCapmvm();
+  const before = stage.processorMs();
   const began = performance.now();
   await provisioned(stage, machines);
   const seconds = (performance.now() - began) / 1_000;
+  const processorMs = each(before, stage.processorMs());
   await idle(stage);
   const writes = await stage.writes();
   const memoryMiB = residentMiB(pid);
@@ -48,17 +50,26 @@ async function provisioning(stage: Stage, say: Say): Promise<Record<string, unkn
   const [done] = await stage.api.list(`${machinesPath(namespace)}?limit=1`);
   const whole = Math.floor(writes / machines);
   const more = writes - whole * machines;
+  const floorBefore = stage.processorMs();
   const floorBegan = performance.now();
   await inParallel(0, machines, (index) =>
     replay(stage, floorNamespace, done, nameOf(index), whole + (index < more ? 1 : 0)),
   );
   const floorSeconds = (performance.now() - floorBegan) / 1_000;
+  const floorProcessorMs = each(floorBefore, stage.processorMs());
   const ratio = seconds / floorSeconds;
   say(`as many writes by nobody: ${floorSeconds.toFixed(1)} s; ratio ${ratio.toFixed(2)}`);
   return {
     ...{ machines, writes, residentMiB: memoryMiB },
     ...{ seconds: round(seconds), floorSeconds: round(floorSeconds), ratio: round(ratio) },
+    // Of each process, for one machine: unlike the seconds these mean something on a busy machine, too.
+    ...{ processorMs, floorProcessorMs },
   };
+}
+
+function each(before: ProcessorMs, after: ProcessorMs): Record<string, number> {
+  const names = Object.keys(after) as (keyof ProcessorMs)[];
+  return Object.fromEntries(names.map((name) => [name, round((after[name] - before[name]) / machines)]));
 }
 
 async function manyMachines(stage: Stage, say: Say): Promise<Record<string, unknown>> {
