@@ -40,7 +40,10 @@ export class Guest {
       "alias",
       `liquidmetal:${world.platform}:${wanted.uid}/${guest.made.deviceId}`,
     );
-    guest.made = unwrap(await world.network.create(wanted, guest.made));
+    const created = await world.network.create(wanted, guest.made);
+    // Nobody else knows of it yet.
+    if (!created.ok) guest.unplug();
+    guest.made = unwrap(created);
     return guest;
   }
 
