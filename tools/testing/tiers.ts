@@ -55,7 +55,7 @@ const longImages: readonly PreparedImage[] = [
 
 const controllers: readonly string[] = ["tests/integration/{capmvm,kubernetes,management-plane}*.test.ts"];
 
-/** A file that boots nodes of Kubernetes needs the machine for itself, and ten minutes of a quiet one: see world/machine-speed.ts. */
+/** A file that boots nodes of Kubernetes needs the machine for itself, and ten minutes of a quiet one: see world/machine-speed.ts. `npm test -- clusters`. */
 const clusters: readonly string[] = ["tests/e2e/cluster*.test.ts"];
 
 export const tiers: readonly Tier[] = [
@@ -86,7 +86,7 @@ export const tiers: readonly Tier[] = [
     timeoutMs: 900_000,
   }),
   heavy("e2e", { images: bootedImages, except: clusters, timeoutMs: 900_000 }),
-  heavy("clusters", { globs: clusters, images: bootedImages, timeoutMs: 45 * 60_000 }),
+  heavy("clusters", { globs: clusters, images: bootedImages, timeoutMs: 45 * 60_000, onlyWhenNamed: true }),
   heavy("metal"),
   // Clusters that take an hour or more memory than a small machine has: `npm run test:long`.
   heavy("long", { images: longImages, timeoutMs: 3 * 3_600_000, onlyWhenNamed: true }),

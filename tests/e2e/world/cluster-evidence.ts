@@ -6,7 +6,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { platformPaths } from "../../../packages/platform/src/paths.ts";
-import { lmProgram, outcomeOf, outputOf } from "./command.ts";
+import { lmProgram, ofPlatform, outcomeOf, outputOf } from "./command.ts";
 import { type Evidence, gather, type Witness } from "./evidence.ts";
 
 export interface ClusterEvidenceOptions {
@@ -50,7 +50,7 @@ export async function clusterEvidence(options: ClusterEvidenceOptions): Promise<
   const { folder, platform, clusters, witnessMs = 30_000 } = options;
   const paths = platformPaths(platform);
   const lm = async (args: readonly string[], signal: AbortSignal): Promise<string> => {
-    const { code, stdout, stderr } = await outcomeOf(lmProgram, [...args, "--platform", platform], {
+    const { code, stdout, stderr } = await outcomeOf(lmProgram, ofPlatform(platform, args), {
       timeoutMs: witnessMs,
       signal,
     });

@@ -31,6 +31,13 @@ export class CommandFailed extends Error {
 /** Of this checkout. */
 export const lmProgram: string = join(root, "bin/lm");
 
+/** Arguments of lm for a platform; what follows `--` is somebody else's. */
+export function ofPlatform(platform: string, args: readonly string[]): readonly string[] {
+  const end = args.indexOf("--");
+  const own = end === -1 ? args : args.slice(0, end);
+  return [...own, "--platform", platform, ...args.slice(own.length)];
+}
+
 /** Resolves whatever the exit code is; 124 at the deadline. Rejects when the program cannot be started, and with the signal's reason. */
 export function outcomeOf(program: string, args: readonly string[], options: CommandOptions): Promise<Outcome> {
   const { timeoutMs, signal, input, env = {}, onLine } = options;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { clusterEvidence } from "./cluster-evidence.ts";
+import { ofPlatform } from "./command.ts";
 import { gather, type Witness } from "./evidence.ts";
 
 function folderOf(context: { after(work: () => void): void }): string {
@@ -70,6 +71,12 @@ test("the time for all of them is bounded, too, and a witness hears of its end",
   assert.ok(performance.now() - began < 5_000);
   assert.equal(missing.length, 6);
   assert.equal(ended, 2, "those that had begun; the others were not begun any more");
+});
+
+test("what a guest is asked by ssh is left as it is: the platform is named before it", () => {
+  const args = ["vm", "ssh", "UID", "--", "journalctl -u kubelet"];
+  assert.deepEqual(ofPlatform("p", args), ["vm", "ssh", "UID", "--platform", "p", "--", "journalctl -u kubelet"]);
+  assert.deepEqual(ofPlatform("p", ["status"]), ["status", "--platform", "p"]);
 });
 
 test("of a platform that is not there all the same is had what the machine itself tells", {
