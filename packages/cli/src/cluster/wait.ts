@@ -5,7 +5,7 @@ import { elapsed } from "../program/duration.ts";
 import type { Session } from "../program/session.ts";
 import { LiveTree } from "./live-tree.ts";
 import type { ManagementCluster } from "./management-cluster.ts";
-import type { ControlPlane, WorkerPool } from "./objects.ts";
+import { type ControlPlane, controlPlaneLabel, deploymentNameLabel, type WorkerPool } from "./objects.ts";
 import { type ClusterObjects, followClusterObjects } from "./tree/cluster-objects.ts";
 import { clusterTree, firstReason } from "./tree/cluster-tree.ts";
 import type { TreeNode } from "./tree/tree-node.ts";
@@ -86,12 +86,16 @@ export async function waitForCluster(
  * What the controllers have not looked at yet does not count.
  */
 export function isAvailable(objects: ClusterObjects): boolean {
-  const { cluster, controlPlane, machineDeployments, machinePools, machines } = objects;
-  if (machines.some(({ metadata }) => metadata?.deletionTimestamp !== undefined)) return false;
+  const { cluster, controlPlane, machineDeployments, machinePools } = objects;
+  if (!hasExactlyItsMachines(objects)) return false;
   const available = cluster?.status?.conditions?.find(({ type }) => type === "Available");
   if (cluster === undefined || cluster.metadata?.deletionTimestamp !== undefined) return false;
   if (available?.status !== "True" || available.observedGeneration !== cluster.metadata?.generation) return false;
   const pools = [...machineDeployments, ...machinePools];
+  // What the Cluster counts follows what its parts say, and is what lists show.
+  const counted = cluster.status?.workers?.availableReplicas;
+  if (counted !== undefined && counted !== pools.reduce((sum, { spec }) => sum + (spec?.replicas ?? 1), 0))
+    return false;
   const { topology } = cluster.spec ?? {};
   if (topology !== undefined) {
     // What a topology asks for reaches its parts later.
@@ -101,6 +105,16 @@ export function isAvailable(objects: ClusterObjects): boolean {
     if (versions.some((version) => version !== undefined && version !== topology.version)) return false;
   }
   return (controlPlane === undefined || isComplete(controlPlane)) && pools.every(isComplete);
+}
+
+/** By the Machines themselves: each kind comes by a watch of its own, and a count may be here before what it counts. */
+function hasExactlyItsMachines({ controlPlane, machineDeployments, machines }: ClusterObjects): boolean {
+  if (machines.some(({ metadata }) => metadata?.deletionTimestamp !== undefined)) return false;
+  const labelled = (label: string): number =>
+    machines.filter(({ metadata }) => metadata?.labels?.[label] !== undefined).length;
+  const wanted = machineDeployments.reduce((sum, { spec }) => sum + (spec?.replicas ?? 1), 0);
+  if (labelled(deploymentNameLabel) !== wanted) return false;
+  return controlPlane === undefined || labelled(controlPlaneLabel) === (controlPlane.spec?.replicas ?? 1);
 }
 
 function hasControlPlane({ controlPlane }: ClusterObjects, version: string | undefined): boolean {

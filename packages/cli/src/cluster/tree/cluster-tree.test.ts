@@ -212,12 +212,23 @@ describe("available", () => {
     assert.equal(isAvailable(at(3)), false);
   });
 
+  test("only once the Cluster counts its workers as its parts do", () => {
+    const available = at(2);
+    const { cluster } = available;
+    assert.ok(cluster?.status?.workers?.availableReplicas === 1 && isAvailable(available));
+    const status = { ...cluster.status, workers: { ...cluster.status.workers, availableReplicas: 0 } };
+    assert.equal(isAvailable({ ...available, cluster: { ...cluster, status } }), false);
+  });
+
   test("only once the machines that were replaced are gone", () => {
     const available = at(2);
     const [replaced, ...others] = available.machines;
     assert.ok(replaced !== undefined && isAvailable(available));
     const deleting = { ...replaced, metadata: { ...replaced.metadata, deletionTimestamp: "2026-11-01T00:00:00Z" } };
     assert.equal(isAvailable({ ...available, machines: [deleting, ...others] }), false);
+    // Counts that say so already, while the Machines that are too many are still seen.
+    assert.equal(isAvailable({ ...available, machines: [replaced, ...available.machines] }), false);
+    assert.equal(isAvailable({ ...available, machines: others }), false);
   });
 });
 
