@@ -85,9 +85,9 @@ function mountsOf(paths: PlatformPaths): readonly string[] {
 
 /** Directories of microVMs, volumes, reservations of addresses, names; everything by its path. */
 function filesOf(paths: PlatformPaths): readonly string[] {
-  // Kernels and unpacked volumes of images, the journal, what was found out of the machine; dnsmasq's own books.
+  // Kernels and unpacked volumes of images, the journal, what was found out of the machine, the folder in which microVMs have theirs; dnsmasq's own books.
   const kept =
-    /\/agent\/(files|journal|volumes\/bases)(\/|$)|\/agent\/accelerator\.json$|\/network\/(leases|dnsmasq\.log)$/;
+    /\/agent\/(files|journal|volumes\/bases)(\/|$)|\/agent\/(accelerator\.json|vm)$|\/network\/(leases|dnsmasq\.log)$/;
   return [paths.agentState, join(paths.runDirectory, "vm")]
     .flatMap((root) => tree(root))
     .filter((path) => !kept.test(path))

@@ -326,13 +326,13 @@ test("a watch that is heard from now and then is not silent; leaving it ends it"
     for (let round = 1; round <= 4; round++) {
       setTimeout(
         () => response.write(`{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"${round}"}}}\n`),
-        round * 60,
+        round * 300,
       );
     }
   };
   await using world = await open([answer]);
   let last = "";
-  for await (const event of world.client.watch(widgets, { resourceVersion: "1", silenceMs: 150 })) {
+  for await (const event of world.client.watch(widgets, { resourceVersion: "1", silenceMs: 1_000 })) {
     if (event.type === "BOOKMARK") last = event.resourceVersion;
     if (last === "4") break;
   }
