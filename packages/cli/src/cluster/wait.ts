@@ -5,7 +5,7 @@ import { elapsed } from "../program/duration.ts";
 import type { Session } from "../program/session.ts";
 import { LiveTree } from "./live-tree.ts";
 import type { ManagementCluster } from "./management-cluster.ts";
-import { type ControlPlane, controlPlaneLabel, deploymentNameLabel, type WorkerPool } from "./objects.ts";
+import { type ControlPlane, controlPlaneLabel, deploymentNameLabel, type Machine, type WorkerPool } from "./objects.ts";
 import { type ClusterObjects, followClusterObjects } from "./tree/cluster-objects.ts";
 import { clusterTree, firstReason } from "./tree/cluster-tree.ts";
 import type { TreeNode } from "./tree/tree-node.ts";
@@ -107,14 +107,31 @@ export function isAvailable(objects: ClusterObjects): boolean {
   return (controlPlane === undefined || isComplete(controlPlane)) && pools.every(isComplete);
 }
 
-/** By the Machines themselves: each kind comes by a watch of its own, and a count may be here before what it counts. */
+/**
+ * By the Machines themselves: each kind comes by a watch of its own, and a count may be here before what it counts. Right after a template was changed, the
+ * counts of what is up to date still rest on what the Machines were told before; their versions do not.
+ */
 function hasExactlyItsMachines({ controlPlane, machineDeployments, machines }: ClusterObjects): boolean {
-  if (machines.some(({ metadata }) => metadata?.deletionTimestamp !== undefined)) return false;
-  const labelled = (label: string): number =>
-    machines.filter(({ metadata }) => metadata?.labels?.[label] !== undefined).length;
-  const wanted = machineDeployments.reduce((sum, { spec }) => sum + (spec?.replicas ?? 1), 0);
-  if (labelled(deploymentNameLabel) !== wanted) return false;
-  return controlPlane === undefined || labelled(controlPlaneLabel) === (controlPlane.spec?.replicas ?? 1);
+  if (machines.some(isOnItsWayOut)) return false;
+  const are = (own: readonly Machine[], replicas: number | undefined, version: string | undefined): boolean =>
+    own.length === (replicas ?? 1) &&
+    own.every(({ spec }) => version === undefined || spec?.version === undefined || spec.version === version);
+  const labelled = machines.filter(({ metadata }) => metadata?.labels?.[deploymentNameLabel] !== undefined);
+  let counted = 0;
+  for (const { metadata, spec } of machineDeployments) {
+    const own = labelled.filter((machine) => machine.metadata?.labels?.[deploymentNameLabel] === metadata?.name);
+    if (!are(own, spec?.replicas, spec?.template?.spec?.version)) return false;
+    counted += own.length;
+  }
+  if (counted !== labelled.length) return false;
+  if (controlPlane === undefined) return true;
+  const own = machines.filter(({ metadata }) => metadata?.labels?.[controlPlaneLabel] !== undefined);
+  return are(own, controlPlane.spec?.replicas, controlPlane.spec?.version);
+}
+
+function isOnItsWayOut({ metadata, status }: Machine): boolean {
+  const upToDate = status?.conditions?.find(({ type }) => type === "UpToDate");
+  return metadata?.deletionTimestamp !== undefined || upToDate?.status === "False";
 }
 
 function hasControlPlane({ controlPlane }: ClusterObjects, version: string | undefined): boolean {

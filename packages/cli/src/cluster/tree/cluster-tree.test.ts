@@ -230,6 +230,20 @@ describe("available", () => {
     assert.equal(isAvailable({ ...available, machines: [replaced, ...available.machines] }), false);
     assert.equal(isAvailable({ ...available, machines: others }), false);
   });
+
+  test("only once every machine has the version that was asked for, whatever the counts say", () => {
+    const available = at(2);
+    const machineDeployments = available.machineDeployments.map((each) => ({
+      ...each,
+      spec: { ...each.spec, template: { spec: { ...each.spec?.template?.spec, version: "v1.99.0" } } },
+    }));
+    assert.ok(isAvailable(available));
+    assert.equal(isAvailable({ ...available, machineDeployments }), false);
+    const controlPlane = { ...available.controlPlane, spec: { ...available.controlPlane?.spec, version: "v1.99.0" } };
+    assert.equal(isAvailable({ ...available, controlPlane }), false);
+    const machines = saying(available.machines, "UpToDate", { status: "False" });
+    assert.equal(isAvailable({ ...available, machines }), false);
+  });
 });
 
 test("messages over several lines become one", () => {
