@@ -15,12 +15,15 @@ const podNetworks = "172.25.0.0/16";
 /** Endpoints of control planes, at the end of the guests' subnet. */
 const endpointAddresses = 16;
 
-/** What clusters on this platform's guests need of its network, unless the user said something else. */
+/**
+ * What clusters on this platform's guests need of its network, unless the user said something else. It stays when the management plane is taken away again: the
+ * clusters that it made run on.
+ */
 export function clusterNetworkSettings({
-  managementPlane = false,
+  managementPlane,
   settings = {},
 }: PlatformConfiguration): Readonly<Record<"network-shared" | "network-floating", string | undefined>> {
-  const [shared, floating] = managementPlane ? [podNetworks, String(endpointAddresses)] : [];
+  const [shared, floating] = managementPlane === undefined ? [] : [podNetworks, String(endpointAddresses)];
   return {
     "network-shared": settings["network-shared"] ?? shared,
     "network-floating": settings["network-floating"] ?? floating,

@@ -20,7 +20,7 @@ export interface PlatformConfiguration {
   /** HTTP gateway; its address. */
   readonly httpEndpoint?: string;
   readonly provider?: string;
-  /** Runs a Kubernetes API server with Cluster API beside the host agent. Default false. */
+  /** Runs a Kubernetes API server with Cluster API beside the host agent. Absent: never did. */
   readonly managementPlane?: boolean;
   /** Further keys of flintlockd's configuration (docs/configuration.md), as text; none of those that the platform decides itself. */
   readonly settings?: Readonly<Record<string, string>>;

@@ -61,6 +61,8 @@ describe("configuration", () => {
     const usual = agentConfig(platformPaths("test"), { ...defaultConfiguration, managementPlane: true });
     assert.match(usual, /^network-shared: "172\.25\.0\.0\/16"$/m);
     assert.match(usual, /^network-floating: "16"$/m);
+    const without = agentConfig(platformPaths("test"), { ...defaultConfiguration, managementPlane: false });
+    assert.equal(without, usual, "clusters that were made run on without it");
     const own = agentConfig(platformPaths("test"), { ...defaultConfiguration, managementPlane: true, settings });
     assert.match(
       own,

@@ -29,14 +29,18 @@ export function configured(before: PlatformConfiguration, flags: FlagValues): Pl
     ...(grpcEndpoint === "" ? {} : { grpcEndpoint }),
     ...(http === "" ? {} : { httpEndpoint: http }),
     ...(provider === "" ? {} : { provider }),
-    ...(managementPlane(flags, before) ? { managementPlane: true } : {}),
+    ...managementPlane(flags, before),
     ...(Object.keys(settings).length === 0 ? {} : { settings }),
   };
 }
 
-function managementPlane(flags: FlagValues, before: PlatformConfiguration): boolean {
-  if (flags.on("no-management-plane")) return false;
-  return choice(flags, "management-plane", before.managementPlane ?? false);
+/** That there was one is remembered: the clusters that it made run on without it. */
+function managementPlane(
+  flags: FlagValues,
+  { managementPlane: before }: PlatformConfiguration,
+): Pick<PlatformConfiguration, "managementPlane"> {
+  const wanted = !flags.on("no-management-plane") && choice(flags, "management-plane", before ?? false);
+  return wanted || before !== undefined ? { managementPlane: wanted } : {};
 }
 
 function choice(flags: FlagValues, name: string, otherwise: boolean): boolean {
