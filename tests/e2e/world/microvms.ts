@@ -69,8 +69,8 @@ export class Microvms {
   }
 
   /**
-   * Types `text` at the serial console, and resolves with the first match of `pattern` in what it prints; lines of
-   * the kernel, which come between whenever they like, are left out.
+   * Types `text` at the serial console, and resolves with the first match of `pattern` in what it prints; messages of
+   * the kernel, which come between whenever they like, also within a line, are left out.
    */
   async type(uid: string, text: string, pattern: RegExp, timeoutMs: number = 30_000): Promise<RegExpExecArray> {
     const signal = AbortSignal.timeout(timeoutMs);
@@ -85,7 +85,7 @@ export class Microvms {
     try {
       for await (const { data } of this.connection.host.console(input(), { signal })) {
         printed += Buffer.from(data).toString("latin1");
-        const found = pattern.exec(printed.replaceAll(/^\[ *\d+\.\d{6}\] .*\n/gm, ""));
+        const found = pattern.exec(printed.replaceAll(/\[ *\d+\.\d{6}\] .*\n/g, ""));
         if (found !== null) return found;
       }
     } catch (error) {
