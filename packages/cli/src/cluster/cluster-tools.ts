@@ -3,13 +3,12 @@
  *
  * The kubeconfig goes into a file that only this user can read, and that is gone when the program ends.
  */
-import { spawn } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PlatformError } from "@liquidmetal/foundation";
 import { localPlatform, setting } from "../client/open.ts";
 import type { Invocation } from "../program/command.ts";
+import { runInForeground } from "../program/foreground.ts";
 import type { Session } from "../program/session.ts";
 import { readWorkloadKubeconfig } from "./kubeconfig.ts";
 import { kubeconfigText } from "./kubeconfig-merge.ts";
@@ -82,24 +81,6 @@ async function run(
     CLUSTERCTL_DISABLE_VERSIONCHECK: "true",
     ...environment,
   };
-  return new Promise((resolve, reject) => {
-    // It shares our terminal and gets Ctrl-C by itself: it decides what that means.
-    const child = spawn(program, [...args], { stdio: "inherit", env });
-    const pass = (): void => {
-      child.kill("SIGTERM");
-    };
-    session.signal.addEventListener("abort", pass, { once: true });
-    child.once("error", (cause) => {
-      reject(
-        new PlatformError("UNAVAILABLE", `${tool} cannot be run`, {
-          cause,
-          remedy: `run 'lm up --management-plane', which brings it, or install ${tool}`,
-        }),
-      );
-    });
-    child.once("close", (code, signal) => {
-      session.signal.removeEventListener("abort", pass);
-      resolve(code ?? (signal === "SIGINT" ? 130 : 1));
-    });
-  });
+  const remedy = `run 'lm up --management-plane', which brings it, or install ${tool}`;
+  return runInForeground({ program, name: tool, args, env, remedy }, session);
 }

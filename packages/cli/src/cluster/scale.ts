@@ -4,7 +4,7 @@
  * A patch of that one field under lm's name. Server-side apply would have to repeat everything that lm ever applied, or give it up.
  */
 import { PlatformError } from "@liquidmetal/foundation";
-import { isConflict, type JsonPatch, keyOf } from "@liquidmetal/kubernetes";
+import { type JsonPatch, keyOf } from "@liquidmetal/kubernetes";
 import { waitGoal } from "../commands/vm/flags.ts";
 import type { Invocation } from "../program/command.ts";
 import { usage } from "../program/flag-values.ts";
@@ -12,7 +12,6 @@ import type { Session } from "../program/session.ts";
 import { fieldManager, findCluster, type ManagementCluster, openManagementCluster } from "./management-cluster.ts";
 import {
   type Cluster,
-  clusters,
   controlPlanes,
   machineDeployments,
   machinePools,
@@ -22,6 +21,7 @@ import {
 import { type ClusterSummary, printCluster } from "./present.ts";
 import { readSummary } from "./summary.ts";
 import { checkedControlPlaneCount } from "./template/variables.ts";
+import { patchTopology } from "./topology.ts";
 import { waitForCluster } from "./wait.ts";
 
 const defaultTimeoutMs = 1_800_000;
@@ -137,7 +137,7 @@ const kindOf = (pool: WorkerPool) => (pool.kind === machinePools.kind ? machineP
 /** The lists of a topology are ordered: what is changed is tested to be what was read. */
 async function scaleTopology(
   session: Session,
-  { client }: ManagementCluster,
+  management: ManagementCluster,
   cluster: Cluster,
   controlPlaneCount: number | undefined,
   counts: ReadonlyMap<string, number>,
@@ -155,13 +155,5 @@ async function scaleTopology(
     operations.push({ op: "test", path: `${path}/name`, value: found.name });
     operations.push({ op: "add", path: `${path}/replicas`, value: count });
   }
-  try {
-    await client.jsonPatch(clusters, keyOf(cluster), operations, { signal: session.signal, fieldManager });
-  } catch (error) {
-    if (!isConflict(error)) throw error;
-    throw new PlatformError("OBJECT_CONFLICT", "the topology was changed by somebody else meanwhile", {
-      cause: error,
-      remedy: "look at it and try again",
-    });
-  }
+  await patchTopology(session, management, cluster, operations);
 }

@@ -1,6 +1,6 @@
 /** Brings a cluster to another version of Kubernetes: the control plane first, the workers when it is there. Begun again, it goes on where it was. */
 import { PlatformError } from "@liquidmetal/foundation";
-import { isConflict, type JsonPatch, keyOf, type Resource } from "@liquidmetal/kubernetes";
+import { type JsonPatch, keyOf, type Resource } from "@liquidmetal/kubernetes";
 import { waitGoal } from "../commands/vm/flags.ts";
 import type { Invocation } from "../program/command.ts";
 import { usage } from "../program/flag-values.ts";
@@ -9,7 +9,6 @@ import { versionText } from "./kubernetes-version.ts";
 import { fieldManager, findCluster, type ManagementCluster, openManagementCluster } from "./management-cluster.ts";
 import {
   type Cluster,
-  clusters,
   controlPlanes,
   type MicrovmMachineTemplate,
   machineDeployments,
@@ -21,6 +20,7 @@ import { type ClusterSummary, printCluster, versionOf } from "./present.ts";
 import { refuseDeleting } from "./scale.ts";
 import { readSummary } from "./summary.ts";
 import { chooseImages } from "./template/node-images.ts";
+import { patchTopology } from "./topology.ts";
 import { checkUpgrade, planStep, topologyImages, type UpgradeImages, type UpgradeStep } from "./upgrade-plan.ts";
 import { waitForCluster } from "./wait.ts";
 
@@ -163,7 +163,7 @@ async function made(
 /** Cluster API itself brings the control plane first, then the workers. */
 async function upgradeTopology(
   session: Session,
-  { client }: ManagementCluster,
+  management: ManagementCluster,
   cluster: Cluster,
   { version, images }: Upgrade,
 ): Promise<void> {
@@ -177,14 +177,6 @@ async function upgradeTopology(
     operations.push({ op: "test", path: `${path}/name`, value: "images" });
     operations.push({ op: "replace", path: `${path}/value`, value: variable.value });
   } else session.warn("the topology has no variable 'images': the class has to bring the images of the new version");
-  try {
-    await client.jsonPatch(clusters, keyOf(cluster), operations, { signal: session.signal, fieldManager });
-  } catch (error) {
-    if (!isConflict(error)) throw error;
-    throw new PlatformError("OBJECT_CONFLICT", "the topology was changed by somebody else meanwhile", {
-      cause: error,
-      remedy: "look at it and try again",
-    });
-  }
+  await patchTopology(session, management, cluster, operations);
   session.note(`The topology goes from ${cluster.spec?.topology?.version} to ${version}.`);
 }

@@ -1,9 +1,9 @@
 /** ssh to a microVM, through the network namespace in which it lives. */
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { PlatformError } from "@liquidmetal/foundation";
 import { platformKey } from "../platform/ssh-key.ts";
 import type { Invocation } from "../program/command.ts";
+import { runInForeground } from "../program/foreground.ts";
 import type { Session } from "../program/session.ts";
 import { findMicroVm } from "./target.ts";
 import type { MicroVmView } from "./view.ts";
@@ -44,7 +44,10 @@ export async function sshToMicroVm(invocation: Invocation, session: Session): Pr
     ...(command.length === 0 ? [] : ["--", ...command]),
   ];
   host.close();
-  const code = await runSsh(args, session);
+  const code = await runInForeground(
+    { program: "ssh", name: "ssh", args, remedy: "install the package openssh-client" },
+    session,
+  );
   // 255 is ssh's own failure (or, rarely, the command's).
   if (code === sshFailed) {
     session.note("hint:  a guest lets in only the keys it was created with: see --ssh-key of 'lm vm create'");
@@ -115,24 +118,4 @@ function remedyOf(view: MicroVmView): string {
   if (view.phase === "stopped") return `start it with 'lm vm start ${name}'`;
   if (view.phase === "paused") return `let it run on with 'lm vm resume ${name}'`;
   return `see why with 'lm vm describe ${name}'`;
-}
-
-function runSsh(args: readonly string[], session: Session): Promise<number> {
-  return new Promise((resolve, reject) => {
-    // ssh shares our terminal and gets Ctrl-C by itself: it decides what that means.
-    const child = spawn("ssh", [...args], { stdio: "inherit" });
-    const pass = (): void => {
-      child.kill("SIGTERM");
-    };
-    session.signal.addEventListener("abort", pass, { once: true });
-    child.once("error", (cause) => {
-      reject(
-        new PlatformError("UNAVAILABLE", "ssh cannot be run", { cause, remedy: "install the package openssh-client" }),
-      );
-    });
-    child.once("close", (code, signal) => {
-      session.signal.removeEventListener("abort", pass);
-      resolve(code ?? (signal === "SIGINT" ? 130 : 1));
-    });
-  });
 }

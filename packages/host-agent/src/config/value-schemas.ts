@@ -1,5 +1,4 @@
 /** How values are read: flags and environment give text, the file gives YAML; both end in the same type. */
-
 import { parseDurationMs } from "@liquidmetal/foundation";
 import { z } from "zod";
 import { type ListenAddress, parseListenAddress } from "./listen-address.ts";
