@@ -36,7 +36,9 @@ export class Stage implements AsyncDisposable {
     endpoints: readonly string[],
   ) {
     this.server = server;
-    this.api = new JsonApi(server);
+    const { url, ca, cert, key } = server;
+    // As many calls at once as the writers of the floor are.
+    this.api = new JsonApi({ url, ca, cert, key, connections: concurrency });
     this.endpoints = endpoints;
     this.#seat = seat;
     this.#hosts = hosts;

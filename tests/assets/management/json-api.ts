@@ -11,6 +11,8 @@ export interface JsonApiOptions {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
+  /** Calls that are under way at once; others wait. */
+  readonly connections?: number;
 }
 
 /** Whatever the server has: tests read deep into objects of many kinds. */
@@ -33,8 +35,8 @@ export class JsonApi implements Disposable {
 
   constructor(options: JsonApiOptions) {
     this.#options = options;
-    const { ca, cert, key } = options;
-    this.#agent = new Agent({ keepAlive: true, maxSockets: 8, ca, cert, key });
+    const { ca, cert, key, connections = 8 } = options;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: connections, ca, cert, key });
   }
 
   get(path: string): Promise<Json> {
