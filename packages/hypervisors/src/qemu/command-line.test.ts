@@ -24,7 +24,7 @@ const machine: Machine = {
 const platform = {
   program: "qemu",
   accelerator: "tcg",
-  tscKhz: 2_000_000,
+  tsc: { khz: 2_000_000, exact: true },
   vsock: false,
   blockDevices: new Set<string>(),
 } as const;
@@ -88,6 +88,19 @@ describe("QEMU's command line", () => {
     const kvm = words({}, { accelerator: "kvm" });
     assert.doesNotMatch(after(kvm, "-append"), /tsc_early_khz/);
     assert.equal(after(kvm, "-cpu"), "host");
+  });
+
+  it("has emulated guests trust a TSC whose rate is known, and no other", () => {
+    assert.match(after(words({}), "-append"), / tsc=reliable( |$)/);
+    const guessed = words({}, { tsc: { khz: 2_000_000, exact: false } });
+    assert.match(after(guessed, "-append"), /tsc_early_khz=2000000/);
+    assert.doesNotMatch(after(guessed, "-append"), /tsc=/);
+  });
+
+  it("leaves out the mitigations only where nothing speculates, and where the user does not ask for them", () => {
+    assert.match(after(words({}), "-append"), / mitigations=off( |$)/);
+    assert.doesNotMatch(after(words({}, { accelerator: "kvm" }), "-append"), /mitigations|tsc=/);
+    assert.match(after(words({ cmdline: { mitigations: "auto" } }), "-append"), / mitigations=auto( |$)/);
   });
 
   it("takes any path for a disk", () => {

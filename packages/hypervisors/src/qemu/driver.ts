@@ -15,7 +15,7 @@ import type {
   StartOptions,
 } from "@liquidmetal/microvm";
 import { kernelFormat } from "../boot/kernel-file.ts";
-import { hostTscKhz } from "../boot/tsc.ts";
+import { hostTscRate } from "../boot/tsc.ts";
 import { type QemuCommand, type QemuPlatform, qemuCommand } from "./command-line.ts";
 import { qemuPaths } from "./paths.ts";
 import { type QemuTimings, qemuTimings } from "./timings.ts";
@@ -173,13 +173,13 @@ class QemuHypervisor implements Hypervisor {
   async #command(machine: Machine): Promise<QemuCommand> {
     await kernelFormat(machine.kernelPath);
     const accelerator = await this.#chosenAccelerator();
-    const tscKhz = hostTscKhz();
+    const tsc = hostTscRate();
     const platform: QemuPlatform = {
       program: this.#program,
       accelerator,
       vsock: machine.vsock && (await usable("/dev/vhost-vsock")),
       blockDevices: await blockDevicesOf(machine),
-      ...(tscKhz === undefined ? {} : { tscKhz }),
+      ...(tsc === undefined ? {} : { tsc }),
     };
     return qemuCommand(machine, qemuPaths(machine), platform);
   }
